@@ -1,0 +1,109 @@
+#include "broker/identity/token.h"
+#include "broker/identity/token_key.h"
+#include "protocol/shape.h"
+
+#include <jwt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const role_names[ROLE_COUNT] = {"member", "switchboard", "lead", "admin", "router", "operator"};
+
+const char *role_name(enum role role) {
+    return role_names[role];
+}
+
+bool role_parse(const char *name, enum role *role) {
+    for (int i = 0; i < ROLE_COUNT; i++)
+        if (name && strcmp(name, role_names[i]) == 0) {
+            *role = (enum role)i;
+            return true;
+        }
+    return false;
+}
+
+/* One id for people; for those who serve many companies also several, or "*" for all. */
+static bool companies_fit_role(const char *companies, enum role role) {
+    if (role != ROLE_ROUTER && role != ROLE_OPERATOR) return shape_is_id(companies);
+    if (strcmp(companies, "*") == 0) return true;
+    char copy[TOKEN_COMPANIES_BYTES_MAX], *rest = NULL;
+    size_t length = strlen(companies), count = 0;
+    if (length >= sizeof copy) return false;
+    memcpy(copy, companies, length + 1);
+    for (char *id = strtok_r(copy, " ", &rest); id; id = strtok_r(NULL, " ", &rest), count++)
+        if (!shape_is_id(id)) return false;
+    return count > 0;
+}
+
+static bool claims_are_sound(const struct token_claims *claims) {
+    return shape_is_id(claims->user) && claims->role < ROLE_COUNT &&
+           companies_fit_role(claims->companies, claims->role) && claims->issued_at_ms > 0 &&
+           claims->expires_at_ms > claims->issued_at_ms &&
+           claims->expires_at_ms - claims->issued_at_ms <= TOKEN_TTL_MS_MAX;
+}
+
+int token_mint(const struct token_key *key, const struct token_claims *claims,
+               char token[static LEDIG_TOKEN_CHARS_MAX + 1]) {
+    if (!claims_are_sound(claims)) return LEDIG_EBAD_REQUEST;
+    jwt_t *jwt = NULL;
+    if (jwt_new(&jwt) != 0) return LEDIG_ENO_MEMORY;
+    char *encoded = NULL;
+    int error = LEDIG_ENO_MEMORY;
+    if (jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, sizeof key->bytes) == 0 &&
+        jwt_add_grant(jwt, "sub", claims->user) == 0 && jwt_add_grant(jwt, "company", claims->companies) == 0 &&
+        jwt_add_grant(jwt, "role", role_name(claims->role)) == 0 &&
+        jwt_add_grant_int(jwt, "iat", (long)(claims->issued_at_ms / 1000)) == 0 &&
+        jwt_add_grant_int(jwt, "exp", (long)(claims->expires_at_ms / 1000)) == 0)
+        encoded = jwt_encode_str(jwt);
+    if (encoded) {
+        size_t length = strlen(encoded);
+        error = length > LEDIG_TOKEN_CHARS_MAX ? LEDIG_ETOO_LARGE : 0;
+        if (!error) memcpy(token, encoded, length + 1);
+        explicit_bzero(encoded, length);
+        free(encoded);
+    }
+    jwt_free(jwt);
+    return error;
+}
+
+static bool take_text(jwt_t *jwt, const char *name, char *to, size_t size) {
+    const char *text = jwt_get_grant(jwt, name);
+    size_t length = text ? strlen(text) : size;
+    if (length >= size) return false;
+    memcpy(to, text, length + 1);
+    return true;
+}
+
+static bool take_time(jwt_t *jwt, const char *name, int64_t *ms) {
+    long seconds = jwt_get_grant_int(jwt, name);
+    *ms = (int64_t)seconds * 1000;
+    return seconds > 0 && seconds < INT64_MAX / 1000;
+}
+
+static bool take_claims(jwt_t *jwt, struct token_claims *claims) {
+    return take_text(jwt, "sub", claims->user, sizeof claims->user) &&
+           take_text(jwt, "company", claims->companies, sizeof claims->companies) &&
+           role_parse(jwt_get_grant(jwt, "role"), &claims->role) && take_time(jwt, "iat", &claims->issued_at_ms) &&
+           take_time(jwt, "exp", &claims->expires_at_ms) && claims_are_sound(claims);
+}
+
+int token_check(const struct token_key *key, const char *token, int64_t now_ms, struct token_claims *claims) {
+    memset(claims, 0, sizeof *claims);
+    if (!token || strnlen(token, LEDIG_TOKEN_CHARS_MAX + 1) > LEDIG_TOKEN_CHARS_MAX) return LEDIG_EUNAUTHORIZED;
+    jwt_t *jwt = NULL;
+    if (jwt_decode(&jwt, token, key->bytes, sizeof key->bytes) != 0 || !jwt) return LEDIG_EUNAUTHORIZED;
+    /* the algorithm is ours to choose, not the token's (RFC 8725, section 3.1) */
+    bool good = jwt_get_alg(jwt) == JWT_ALG_HS256 && take_claims(jwt, claims) && now_ms < claims->expires_at_ms;
+    jwt_free(jwt);
+    return good ? 0 : LEDIG_EUNAUTHORIZED;
+}
+
+bool token_covers(const struct token_claims *claims, const char *company) {
+    if (strcmp(claims->companies, "*") == 0) return true;
+    size_t length = strlen(company);
+    for (const char *at = claims->companies; *at;) {
+        size_t word = strcspn(at, " ");
+        if (word == length && memcmp(at, company, length) == 0) return true;
+        at += word + strspn(at + word, " ");
+    }
+    return false;
+}

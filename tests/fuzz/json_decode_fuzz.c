@@ -1,0 +1,10 @@
+/* Any bytes as a message in JSON, from either side. */
+#include "tests/fuzz/round_trip.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+    check_round_trip(ENCODING_JSON, SIDE_APP, bytes, length);
+    check_round_trip(ENCODING_JSON, SIDE_BROKER, bytes, length);
+    return 0;
+}
