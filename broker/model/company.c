@@ -1,0 +1,178 @@
+#include "broker/model/company_state.h"
+
+#include <stdlib.h>
+
+struct company *company_open(const char *id, const struct leases *leases) {
+    size_t length = strlen(id);
+    struct company *company = calloc(1, sizeof *company + length + 1);
+    if (company == NULL)
+        return NULL;
+    memcpy(company->id, id, length + 1);
+    company->leases = leases;
+    company->arena = arena_create();
+    if (company->arena != NULL)
+        return company;
+    free(company);
+    return NULL;
+}
+
+void company_close(struct company *company) {
+    if (company == NULL)
+        return;
+    struct member *member, *next_member;
+    HASH_ITER(hh, company->members, member, next_member)
+        member_free(company, member);
+    struct entity *entity, *next_entity;
+    HASH_ITER(hh, company->entities, entity, next_entity) {
+        if (entity->kind == RECORD_CALL && entity->call != NULL)
+            call_free(company, entity->call);
+        entity_free(company, entity);
+    }
+    struct queue *queue, *next_queue;
+    HASH_ITER(hh, company->queues, queue, next_queue)
+        queue_free(company, queue);
+    free(company->settings);
+    change_list_close(&company->list);
+    agenda_close(&company->agenda);
+    arena_free(company->arena);
+    buffer_free(&company->row);
+    free(company);
+}
+
+const char *company_id(const struct company *company) {
+    return company->id;
+}
+
+/* ---- Versions ---- */
+
+static void copy_epoch(char to[LEDIG_ID_CHARS_MAX + 1], const char *epoch) {
+    size_t length = strnlen(epoch, LEDIG_ID_CHARS_MAX);
+    memmove(to, epoch, length);
+    to[length] = '\0';
+}
+
+void company_reached(struct company *company, const char *epoch, uint64_t version) {
+    copy_epoch(company->epoch, epoch);
+    company->version = version;
+}
+
+uint64_t company_version(const struct company *company) {
+    return company->version;
+}
+
+const char *company_epoch(const struct company *company) {
+    return company->epoch;
+}
+
+void company_set_history(struct company *company, uint64_t pruned, const struct company_epoch *earlier, size_t count) {
+    company->pruned = pruned;
+    company->earlier_count = count < COMPANY_EPOCHS_MAX ? count : COMPANY_EPOCHS_MAX;
+    for (size_t i = 0; i < company->earlier_count; i++) {
+        copy_epoch(company->earlier[i].epoch, earlier[i].epoch);
+        company->earlier[i].version = earlier[i].version;
+    }
+}
+
+uint64_t company_revision(const struct company *company, const char *name, const uint8_t **bytes, size_t *length) {
+    const struct entity *entity = entity_find(company, name);
+    if (bytes != NULL)
+        *bytes = entity != NULL ? entity->bytes : NULL;
+    if (length != NULL)
+        *length = entity != NULL ? entity->length : 0;
+    return entity != NULL ? entity->revision : 0;
+}
+
+const char *company_entity_user(const struct company *company, const char *name) {
+    const struct entity *entity = entity_find(company, name);
+    if (entity == NULL || (entity->kind != RECORD_PROFILE && entity->kind != RECORD_STATE) || entity->member == NULL)
+        return NULL;
+    return entity->member->user;
+}
+
+/* ---- The clock and the leases ---- */
+
+static void look_at_all(struct company *company, int64_t now_ms) {
+    for (struct member *member = company->members; member != NULL; member = member->hh.next)
+        member_look(company, member, now_ms);
+}
+
+static void look_at_waiting(struct company *company, int64_t now_ms) {
+    for (struct queue *queue = company->queues; queue != NULL; queue = queue->hh.next)
+        for (struct call *call = queue->calls; call != NULL; call = call->next)
+            call_look(company, call, now_ms);
+}
+
+static void look_at_due(struct company *company, struct agenda_item *item, int64_t now_ms) {
+    switch ((enum due_kind)item->kind) {
+    case DUE_MEMBER:
+        member_due(company, (void *)((char *)item - offsetof(struct member, due)), now_ms);
+        break;
+    case DUE_CALL:
+        call_due(company, (void *)((char *)item - offsetof(struct call, due)), now_ms);
+        break;
+    }
+}
+
+void company_tick(struct company *company, int64_t now_ms, bool leases_changed) {
+    if (leases_changed) {
+        look_at_all(company, now_ms);
+        look_at_waiting(company, now_ms);
+    }
+    for (struct agenda_item *item; (item = agenda_first(&company->agenda)) != NULL && item->due_ms <= now_ms;)
+        look_at_due(company, item, now_ms);
+    queues_settle(company);
+}
+
+int64_t company_next_due(const struct company *company) {
+    const struct agenda_item *item = agenda_first(&company->agenda);
+    return item != NULL ? item->due_ms : NEVER;
+}
+
+/* ---- What can be asked ---- */
+
+const struct company_record *company_settings(const struct company *company) {
+    return company->settings;
+}
+
+static const struct member *shown(const struct member *member) {
+    return member != NULL && member->profile != NULL ? member : NULL;
+}
+
+const struct member *company_member(const struct company *company, const char *user) {
+    return shown(member_find(company, user));
+}
+
+const struct member *company_member_by_number(const struct company *company, const char *text) {
+    const struct number *number = number_find(company, text);
+    return number != NULL ? shown(number->member) : NULL;
+}
+
+bool company_has_queue(const struct company *company, const char *id) {
+    const struct queue *queue = queue_find(company, id);
+    return queue != NULL && queue->record != NULL;
+}
+
+const char *company_queue_by_number(const struct company *company, const char *text) {
+    const struct number *number = number_find(company, text);
+    return number != NULL && number->queue != NULL ? number->queue->id : NULL;
+}
+
+size_t company_member_count(const struct company *company) {
+    return company->members_count;
+}
+
+const char *member_user(const struct member *member) {
+    return member->user;
+}
+
+const struct view *member_view(const struct member *member) {
+    return &member->view;
+}
+
+const struct profile_record *member_profile(const struct member *member) {
+    return member->profile;
+}
+
+const struct state_record *member_state(const struct member *member) {
+    return member->state;
+}

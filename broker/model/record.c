@@ -1,0 +1,133 @@
+#include "broker/model/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FORMAT_PLAIN 0
+#define HEAD_BYTES 3 /* format, length of the empty key id, kind */
+
+#define OF_TEXT(of) NULL
+#define OF_ID(of) NULL
+#define OF_COUNT(of) NULL
+#define OF_NUMBER(of) NULL
+#define OF_FLAG(of) NULL
+#define OF_TEXTS(of) NULL
+#define OF_IDS(of) NULL
+#define OF_MAPS(of) &of##_shape
+#define OF_REST(of) NULL
+
+/* One name for the struct of either, so that FIELD can tell its offset. */
+#define PART(name, meaning) typedef struct name name##_layout;
+#define RECORD(name, meaning) typedef struct name##_record name##_layout;
+#define FIELD(owner, name, key, kind, required, max, of, meaning)
+#define END(owner) static const struct shape owner##_shape;
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+#undef FIELD
+#undef END
+
+#define PART(name, meaning) static const struct shape_field name##_fields[] = {
+#define RECORD(name, meaning) static const struct shape_field name##_fields[] = {
+#define FIELD(owner, name, key, kind, required, max, of, meaning)                                                      \
+    {key, SHAPE_##kind, required, max, offsetof(owner##_layout, name), OF_##kind(of), meaning},
+#define END(owner)                                                                                                     \
+    }                                                                                                                  \
+    ;
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+#undef FIELD
+#undef END
+
+#define SHAPE(name, meaning)                                                                                           \
+    static const struct shape name##_shape = {#name, meaning, sizeof(name##_layout), name##_fields,                    \
+                                              sizeof name##_fields / sizeof name##_fields[0]};
+#define PART(name, meaning) SHAPE(name, meaning)
+#define RECORD(name, meaning) SHAPE(name, meaning)
+#define FIELD(owner, name, key, kind, required, max, of, meaning)
+#define END(owner)
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+
+/* In the order of the enumeration, which is that of the table. */
+static const struct shape *const shapes[RECORD_KIND_COUNT] = {
+    NULL,
+#define PART(name, meaning)
+#define RECORD(name, meaning) &name##_shape,
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+#undef FIELD
+#undef END
+};
+
+const struct shape *record_shape(enum record_kind kind) {
+    return kind > RECORD_NONE && kind < RECORD_KIND_COUNT ? shapes[kind] : NULL;
+}
+
+/* All structs of the union begin at the same address. */
+static const void *body_of(const struct record *record) {
+    return &record->company;
+}
+
+int record_decode(const uint8_t *bytes, size_t length, struct arena *arena, struct record *record) {
+    memset(record, 0, sizeof *record);
+    if (length < 1 || length > RECORD_BYTES_MAX)
+        return LEDIG_EDAMAGED;
+    if (bytes[0] != FORMAT_PLAIN)
+        return LEDIG_EUNSUPPORTED;
+    if (length <= HEAD_BYTES || bytes[1] != 0 || bytes[2] == RECORD_NONE)
+        return LEDIG_EDAMAGED;
+    if (bytes[2] >= RECORD_KIND_COUNT)
+        return LEDIG_EUNSUPPORTED;
+    struct fault fault = {0};
+    int error = shape_decode(shapes[bytes[2]], bytes + HEAD_BYTES, length - HEAD_BYTES, arena, &record->company, &fault);
+    if (error != 0)
+        return error == LEDIG_ENO_MEMORY ? error : LEDIG_EDAMAGED;
+    record->kind = (enum record_kind)bytes[2];
+    return 0;
+}
+
+int record_encode(const struct record *record, struct buffer *out) {
+    const uint8_t head[HEAD_BYTES] = {FORMAT_PLAIN, 0, (uint8_t)record->kind};
+    buffer_append(out, head, sizeof head);
+    return shape_encode(shapes[record->kind], body_of(record), NULL, out);
+}
+
+const char *record_id(const struct record *record) {
+    switch (record->kind) {
+    case RECORD_COMPANY:
+        return record->company.id;
+    case RECORD_PROFILE:
+        return record->profile.id;
+    case RECORD_STATE:
+        return record->state.id;
+    case RECORD_ACCESS:
+        return record->access.id;
+    case RECORD_QUEUE:
+        return record->queue.id;
+    case RECORD_CALL:
+        return record->call.id;
+    case RECORD_NONE:
+    case RECORD_KIND_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {
+    if (kind == RECORD_COMPANY)
+        snprintf(name, ENTITY_NAME_BYTES_MAX, "%s", shapes[kind]->name);
+    else
+        snprintf(name, ENTITY_NAME_BYTES_MAX, "%s:%s", shapes[kind]->name, id);
+}
+
+enum record_kind entity_kind(const char *name) {
+    size_t length = strcspn(name, ":");
+    for (int kind = RECORD_NONE + 1; kind < RECORD_KIND_COUNT; kind++)
+        if (strlen(shapes[kind]->name) == length && memcmp(shapes[kind]->name, name, length) == 0)
+            return (enum record_kind)kind;
+    return RECORD_NONE;
+}

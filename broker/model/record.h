@@ -1,0 +1,79 @@
+/* The records of the store: one struct for each in records.def, and their coding.
+ *
+ * Stored form: one byte format, one byte length of the key id, the key id, then the body. In format 0 the key id is
+ * empty and the body is plain: one byte for the kind, then the msgpack map. Pure; re-entrant. */
+#ifndef LEDIG_MODEL_RECORD_H
+#define LEDIG_MODEL_RECORD_H
+
+#include "protocol/message.h"
+
+#define SESSIONS_MAX 64 /* devices of one person, on all workers */
+#define CONSENTS_MAX 16 /* purposes */
+#define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
+
+/* In the order of records.def; stored, so never renumbered. */
+enum record_kind {
+    RECORD_NONE,
+    RECORD_COMPANY,
+    RECORD_PROFILE,
+    RECORD_STATE,
+    RECORD_ACCESS,
+    RECORD_QUEUE,
+    RECORD_CALL,
+    RECORD_KIND_COUNT
+};
+
+/* struct shift, struct consent, …; struct company_record, struct profile_record, … */
+#undef SHAPE_C_MAP
+#define SHAPE_C_MAP(of) const struct of *
+#define PART(name, meaning) struct name {
+#define RECORD(name, meaning) struct name##_record {
+#define FIELD(owner, name, key, kind, required, max, of, meaning) SHAPE_C_##kind(of) name;
+#define END(owner) };
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+#undef FIELD
+#undef END
+
+struct record {
+    enum record_kind kind;
+    union {
+#define PART(name, meaning)
+#define RECORD(name, meaning) struct name##_record name;
+#define FIELD(owner, name, key, kind, required, max, of, meaning)
+#define END(owner)
+#include "broker/model/records.def"
+#undef PART
+#undef RECORD
+#undef FIELD
+#undef END
+    };
+};
+
+/* Decodes a stored record of format 0. What it points to lives in `arena`. LEDIG_EDAMAGED where the bytes cannot be
+ * understood, LEDIG_EUNSUPPORTED where the format or kind is of a later version. */
+int record_decode(const uint8_t *bytes, size_t length, struct arena *arena, struct record *record);
+
+/* Appends the stored form, format 0. 0 or LEDIG_ENO_MEMORY. */
+int record_encode(const struct record *record, struct buffer *out);
+
+/* The id of the person, queue, call or company that the record is about. */
+const char *record_id(const struct record *record);
+
+/* A copy of the record's struct (struct state_record, …) with all that it points to, in one allocation that the caller
+ * frees. NULL when out of memory. */
+void *record_keep(const struct record *record);
+
+/* The shape of a kind; NULL for RECORD_NONE and what lies outside of the enumeration. */
+const struct shape *record_shape(enum record_kind kind);
+
+/* The name of an entity in the store. Everything that reads or writes one goes through here, since names will become
+ * keyed hashes: never take a name apart. `name` takes at most ENTITY_NAME_BYTES_MAX with its NUL. */
+#define ENTITY_NAME_BYTES_MAX (LEDIG_NAME_CHARS_MAX * 4 + 16)
+void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]);
+
+/* The kind stays readable in every name, also where the id does not. RECORD_NONE for a kind of a later version. */
+enum record_kind entity_kind(const char *name);
+
+#endif

@@ -1,0 +1,1 @@
+set(availability_libraries ledig_model)

@@ -1,0 +1,1 @@
+set(change_list_libraries ledig_model)

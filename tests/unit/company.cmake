@@ -1,0 +1,1 @@
+set(company_libraries ledig_model)

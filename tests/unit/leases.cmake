@@ -1,0 +1,1 @@
+set(leases_libraries ledig_model)
