@@ -1,0 +1,44 @@
+/* What the operator has set: on the command line, in LEDIG_… variables, or in a file of `key = value` lines; in this
+ * order of precedence. One table in config.c names all keys, their meaning and their limits. */
+#ifndef LEDIG_CONFIG_H
+#define LEDIG_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_TEXT_BYTES 256
+
+struct endpoint {
+    char host[64]; /* an address, without brackets */
+    int port;
+};
+
+struct config {
+    char data[PATH_MAX];
+    struct endpoint listen, router_listen, ops_listen;
+    char redis[CONFIG_TEXT_BYTES]; /* "" = the private one */
+    char redis_user[CONFIG_TEXT_BYTES];
+    char redis_password_file[PATH_MAX];
+    uint32_t workers;
+    uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, stall_ms, idle_ms,
+        lease_ms;
+    char log_level[16];
+    char worker[16]; /* set by the supervisor for its children: "app" or "router" */
+    uint32_t index;
+    uint32_t report_fd;
+    bool help, version;
+};
+
+/* Reads all three. On failure returns LEDIG_EBAD_REQUEST and a line for the operator in `why`. */
+int config_read(struct config *config, int argc, char *const argv[], char *why, size_t size);
+
+/* The configuration as arguments that read back as the same, NULL at the end; argv[0] is `program`. One allocation to be
+ * freed. NULL when out of memory. */
+char **config_arguments(const struct config *config, const char *program);
+
+/* What --help prints. */
+void config_print_help(void);
+
+#endif

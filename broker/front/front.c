@@ -1,0 +1,211 @@
+#include "broker/front/front_state.h"
+#include "broker/log.h"
+#include "protocol/errors.h"
+#include "protocol/limits.h"
+#include "protocol/message.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ACCEPT_BURST 16        /* connections taken in one turn of the loop: those that are connected go on meanwhile */
+#define ACCEPT_PAUSE_MS 100    /* without descriptors */
+#define LISTEN_BACKLOG 4096    /* a storm waits in the kernel; somaxconn bounds it */
+#define HANDSHAKE_S 10         /* TCP to the end of the HTTP head */
+#define WEBSOCKET_READ_BYTES 512 /* kept for each connection; longer messages are put together */
+#define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
+#define HTTP_READ_BYTES 4096
+#define ENDING_MS 5
+#define ENDING_TURNS 5
+
+/* ---- The listening socket ---- */
+
+static int parse_address(const char *host, int port, struct sockaddr_storage *address, socklen_t *length) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)port);
+        *length = sizeof *v4;
+        return 0;
+    }
+    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)port);
+        *length = sizeof *v6;
+        return 0;
+    }
+    return LEDIG_EBAD_REQUEST;
+}
+
+int front_bind(const char *host, int port, bool exclusive, int *bound_port) {
+    struct sockaddr_storage address;
+    socklen_t length;
+    int on = 1;
+    if (parse_address(host, port, &address, &length) != 0) {
+        errno = EINVAL;
+        return LEDIG_EBAD_REQUEST;
+    }
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return LEDIG_EIO;
+    bool good = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                (exclusive || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+                (address.ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+                bind(fd, (struct sockaddr *)&address, length) == 0 &&
+                (!exclusive || listen(fd, 1) == 0) && /* only listening shows that another one listens */
+                getsockname(fd, (struct sockaddr *)&address, &length) == 0;
+    if (!good) {
+        int cause = errno;
+        close(fd);
+        errno = cause;
+        return LEDIG_EIO;
+    }
+    if (bound_port)
+        *bound_port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
+                                                         : ((struct sockaddr_in6 *)&address)->sin6_port);
+    return fd;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer) {
+    struct front *front = timer->data;
+    if (front->accepting) uv_poll_start(&front->poll, UV_READABLE, on_acceptable);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events) {
+    struct front *front = poll->data;
+    struct lws_vhost *vhost = lws_get_vhost_by_name(front->context, "default");
+    int on = 1;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_BURST; i++) {
+        int fd = accept4(front->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            log_event(LOG_WARNING, "accept_paused", "error=\"%s\"", strerror(errno));
+            uv_poll_stop(&front->poll);
+            uv_timer_start(&front->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+        }
+        if (fd < 0) return; /* a connection that broke off before it was taken is none */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
+    }
+}
+
+/* ---- libwebsockets ---- */
+
+static void on_library_log(int level, const char *line) {
+    log_event(level == LLL_ERR ? LOG_ERROR : LOG_WARNING, "libwebsockets", "text=\"%.*s\"",
+              (int)strcspn(line, "\n\""), line);
+}
+
+static int create_context(struct front *front) {
+    static const struct lws_protocols protocols[] = {
+        {.name = "http", .callback = http_callback, .rx_buffer_size = HTTP_READ_BYTES},
+        {.name = LEDIG_SUBPROTOCOL_MSGPACK,
+         .callback = websocket_callback,
+         .rx_buffer_size = WEBSOCKET_READ_BYTES,
+         .id = ENCODING_MSGPACK,
+         .tx_packet_size = WEBSOCKET_WRITE_BYTES},
+        {.name = LEDIG_SUBPROTOCOL_JSON,
+         .callback = websocket_callback,
+         .rx_buffer_size = WEBSOCKET_READ_BYTES,
+         .id = ENCODING_JSON,
+         .tx_packet_size = WEBSOCKET_WRITE_BYTES},
+    };
+    /* the sizes of the sessions are known to the other files only, so the table that is used is a copy */
+    struct lws_protocols *table = front->protocols;
+    memcpy(table, protocols, sizeof protocols);
+    table[0].per_session_data_size = http_session_bytes;
+    table[1].per_session_data_size = table[2].per_session_data_size = websocket_session_bytes;
+
+    static const lws_retry_bo_t no_pings = {0}; /* the session pings: libwebsockets' timers stand in a linear list */
+    void *loops[] = {front->loop};
+    struct lws_context_creation_info info = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+                                             .protocols = table,
+                                             .vhost_name = "default",
+                                             .options = LWS_SERVER_OPTION_LIBUV,
+                                             .foreign_loops = loops,
+                                             .pcontext = &front->context,
+                                             .user = front,
+                                             .max_http_header_data = HTTP_HEADERS_BYTES_MAX,
+                                             .timeout_secs = HANDSHAKE_S,
+                                             .keepalive_timeout = 60,
+                                             .retry_and_idle_policy = &no_pings};
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
+    front->context = lws_create_context(&info);
+    return front->context ? 0 : LEDIG_EIO;
+}
+
+/* ---- Opening and closing ---- */
+
+static int listen_on(struct front *front, const struct front_options *options) {
+    front->listen_fd = front_bind(options->host, options->port, false, NULL);
+    if (front->listen_fd < 0) return LEDIG_EIO;
+    if (listen(front->listen_fd, LISTEN_BACKLOG) != 0) return LEDIG_EIO;
+    if (uv_poll_init(front->loop, &front->poll, front->listen_fd) != 0) return LEDIG_EIO;
+    front->poll.data = front->pause.data = front->ending.data = front;
+    uv_timer_init(front->loop, &front->pause);
+    uv_timer_init(front->loop, &front->ending);
+    front->accepting = true;
+    return uv_poll_start(&front->poll, UV_READABLE, on_acceptable) == 0 ? 0 : LEDIG_EIO;
+}
+
+int front_open(uv_loop_t *loop, const struct front_options *options, struct front **out) {
+    struct front *front = calloc(1, sizeof *front);
+    if (!front) return LEDIG_ENO_MEMORY;
+    front->loop = loop;
+    front->service = options->service;
+    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max};
+    int error = create_context(front);
+    if (!error) error = listen_on(front, options);
+    if (error) return error; /* only at the start of a process, which then ends */
+    *out = front;
+    return 0;
+}
+
+void front_stop_accepting(struct front *front) {
+    if (!front->accepting) return;
+    front->accepting = false;
+    uv_poll_stop(&front->poll);
+    close(front->listen_fd);
+    front->listen_fd = -1;
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct front *front = handle->data;
+    if (--front->handles > 0) return;
+    void (*closed)(void *) = front->closed;
+    void *arg = front->closed_arg;
+    free(front);
+    closed(arg);
+}
+
+static void close_handle(struct front *front, uv_handle_t *handle) {
+    front->handles++;
+    uv_close(handle, on_handle_closed);
+}
+
+/* On a loop that is not its own, libwebsockets 4.3 takes the context down by itself once its handles are closed, and 4.1
+ * waits to be asked a second time. They are closed within two turns of the loop. */
+static void on_ending(uv_timer_t *timer) {
+    struct front *front = timer->data;
+    if (front->context && ++front->turns == ENDING_TURNS) lws_context_destroy(front->context);
+    if (front->context) return;
+    close_handle(front, (uv_handle_t *)&front->poll);
+    close_handle(front, (uv_handle_t *)&front->pause);
+    close_handle(front, (uv_handle_t *)&front->ending);
+}
+
+void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
+    front->closed = closed;
+    front->closed_arg = arg;
+    front_stop_accepting(front);
+    uv_timer_stop(&front->pause);
+    uv_timer_start(&front->ending, on_ending, ENDING_MS, ENDING_MS);
+    lws_context_destroy(front->context);
+}

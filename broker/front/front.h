@@ -1,0 +1,36 @@
+/* A port: its own listening socket on the loop, accepted sockets adopted into libwebsockets, WebSockets of apps at /v1
+ * handed to the service, other requests to an HTTP handler. The only folder that knows libwebsockets is this one. */
+#ifndef LEDIG_FRONT_FRONT_H
+#define LEDIG_FRONT_FRONT_H
+
+#include "broker/service/http_exchange.h"
+#include <stdbool.h>
+#include <uv.h>
+
+struct front;
+struct service;
+
+struct front_options {
+    const char *host; /* an address, no name: 127.0.0.1, ::1, 0.0.0.0 */
+    int port;
+    struct service *service;  /* takes WebSockets at /v1; NULL: none are taken */
+    http_handler http;        /* answers all other requests; NULL: 404 */
+    void *http_arg;
+    size_t http_body_bytes_max;
+};
+
+/* Binds a socket to an exact address. `exclusive`: without SO_REUSEPORT and listening, so that it fails where anybody
+ * else listens there; otherwise bound for sharing, not listening. Port 0 takes a free one; `bound_port` (may be NULL)
+ * tells which. A descriptor, LEDIG_EIO with errno set, or LEDIG_EBAD_REQUEST where the host is no address. */
+int front_bind(const char *host, int port, bool exclusive, int *bound_port);
+
+/* Binds (exact address, SO_REUSEPORT), listens and serves. LEDIG_EIO with errno set. */
+int front_open(uv_loop_t *loop, const struct front_options *options, struct front **front);
+
+/* Takes no more connections; those that are open stay. */
+void front_stop_accepting(struct front *front);
+
+/* Closes every connection, then calls `closed` from the loop; the front is gone then. */
+void front_close(struct front *front, void (*closed)(void *arg), void *arg);
+
+#endif

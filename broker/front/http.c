@@ -1,0 +1,265 @@
+#include "broker/front/http_session.h"
+#include "broker/service/http_problem.h"
+#include "protocol/errors.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RETRY_AFTER_S 2
+#define HTTP_RETRY_MS 10 /* until a socket that took nothing more is tried again */
+
+const size_t http_session_bytes = sizeof(struct http_session);
+
+/* ---- Answering ---- */
+
+static int print_head(const struct http_session *session, char *head, size_t size, int status, const char *content_type,
+                      size_t length) {
+    const char *connection = !session->keeps   ? "Connection: close\r\n"
+                             : session->is_old ? "Connection: keep-alive\r\n"
+                                               : "";
+    const char *further = status == 401 ? "WWW-Authenticate: Bearer\r\n" : "";
+    char retry[40] = "";
+    if (status == 503 || status == 429) snprintf(retry, sizeof retry, "Retry-After: %d\r\n", RETRY_AFTER_S);
+    return snprintf(
+        head, size,
+        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n%s%s%s\r\n", status,
+        http_reason(status), content_type, length, connection, further, retry);
+}
+
+/* Head and body in one piece, since a second write costs a third of the throughput. */
+static void keep_answer(struct http_session *session, int status, const char *content_type, const void *body,
+                        size_t length) {
+    char head[512];
+    int head_length = print_head(session, head, sizeof head, status, content_type, length);
+    size_t body_length = session->is_head ? 0 : length;
+    session->answer = malloc((size_t)head_length + body_length);
+    if (!session->answer) return;
+    memcpy(session->answer, head, (size_t)head_length);
+    if (body_length > 0) memcpy(session->answer + head_length, body, body_length);
+    session->length = (size_t)head_length + body_length;
+}
+
+/* libwebsockets looks at what it has to do only after an event of its own. */
+static void call_back_soon(struct http_session *session) {
+    lws_cancel_service(lws_get_context(session->wsi));
+}
+
+/* What the client sends ahead of its answer is not looked at; libwebsockets would take it for a further request, or
+ * turn in circles. While reading is paused it does not tell either when the socket can take more, so the rest of an
+ * answer is tried again by the clock, and written past libwebsockets, which would ask for that event after a partial
+ * write. */
+static void pause_reading(struct http_session *session) {
+    if (session->paused) return;
+    session->paused = true;
+    lws_rx_flow_control(session->wsi, 0);
+}
+
+/* The session's memory is gone after this. */
+static int complete(struct http_session *session) {
+    struct lws *wsi = session->wsi;
+    bool paused = session->paused;
+    if (!session->keeps || lws_http_transaction_completed(wsi)) return -1;
+    if (paused) lws_rx_flow_control(wsi, 1);
+    return 0;
+}
+
+/* libwebsockets goes on to the next request when the socket can take more, and turns in circles until then. */
+static bool can_take_more(int fd) {
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+static int try_again_later(struct http_session *session, bool progress) {
+    pause_reading(session);
+    if (progress || !session->stalls) lws_set_timeout(session->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_STALL_MS / 1000);
+    session->stalls = true;
+    lws_set_timer_usecs(session->wsi, HTTP_RETRY_MS * LWS_US_PER_MS);
+    return 0;
+}
+
+/* As much as the socket takes. Returns -1 where the connection is to be closed; then, and where the answer is complete,
+ * the session is not to be touched any more. */
+static int write_answer(struct http_session *session) {
+    int fd = lws_get_socket_fd(session->wsi);
+    size_t before = session->sent;
+    while (session->sent < session->length) {
+        ssize_t sent =
+            send(fd, session->answer + session->sent, session->length - session->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0)
+            session->sent += (size_t)sent;
+        else if (sent < 0 && errno == EINTR)
+            continue;
+        else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        else
+            return -1;
+    }
+    if (session->lingers) {
+        lws_set_timeout(session->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_HEAD_MS / 1000);
+        return session->sent == session->length ? 0 : -1; /* it has not even read the few bytes of its refusal */
+    }
+    if (session->sent == session->length && (!session->keeps || can_take_more(fd))) return complete(session);
+    return try_again_later(session, session->sent > before);
+}
+
+void http_answer(struct http_exchange *exchange, int status, const char *content_type, const void *body,
+                 size_t length) {
+    struct http_session *session = exchange->session;
+    free(exchange);
+    if (!session) return;
+    session->exchange = NULL;
+    keep_answer(session, status, content_type, body, length);
+    if (session->is_asking) return;
+    struct lws *wsi = session->wsi;
+    call_back_soon(session);
+    if (!session->answer || write_answer(session) != 0)
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+/* ---- Asking ---- */
+
+static bool open_exchange(struct http_session *session) {
+    session->exchange = malloc(sizeof *session->exchange);
+    if (!session->exchange) return false;
+    session->exchange->session = session;
+    return true;
+}
+
+/* Answers what is not handed over. */
+static int refuse(struct http_session *session, int status) {
+    if (!open_exchange(session)) return -1;
+    session->asked = true;
+    session->is_asking = true;
+    http_problem_as(session->exchange, status, status == 413 ? LEDIG_ETOO_LARGE : LEDIG_EBAD_REQUEST, NULL,
+                    status == 413   ? "the body is larger than allowed here"
+                    : status == 411 ? "a body needs a Content-Length"
+                    : status == 400 ? "the head of the request is malformed"
+                                    : "a part of the request's head is too long",
+                    NULL);
+    session->is_asking = false;
+    return session->answer ? write_answer(session) : -1;
+}
+
+static int ask(struct http_session *session) {
+    const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    struct http_texts texts;
+    struct http_request request = {.body = session->body.bytes, .length = session->body.length};
+    lws_set_timeout(session->wsi, NO_PENDING_TIMEOUT, 0);
+    int status = http_head_request(session->wsi, &texts, &request);
+    if (status) return refuse(session, status);
+    if (!open_exchange(session)) return -1;
+    session->asked = true;
+    session->is_asking = true;
+    if (server->handler)
+        server->handler(server->arg, session->exchange, &request);
+    else
+        http_problem(session->exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+    session->is_asking = false;
+    buffer_free(&session->body);
+    if (session->answer) return write_answer(session);
+    if (!session->exchange) return -1; /* answered, but there was no memory for it */
+    pause_reading(session);
+    return 0;
+}
+
+/* ---- Reading ---- */
+
+static int on_head(struct http_session *session, struct lws *wsi) {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct http_server *server = lws_context_user(lws_get_context(wsi));
+    session->wsi = wsi;
+    int status = http_head_take(session);
+    if (!status && session->declared > server->body_bytes_max) status = 413;
+    if (status) {
+        session->keeps = false;
+        session->lingers = http_head_has_body(wsi);
+        return refuse(session, status);
+    }
+    /* for a POST with an empty body, too, libwebsockets tells when the body is complete */
+    if (session->declared == 0 && lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) == 0) return ask(session);
+    if (session->declared == 0 || !http_head_expects_continue(wsi)) return 0;
+    ssize_t sent = send(lws_get_socket_fd(wsi), go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent == sizeof go_on - 1 ? 0 : -1;
+}
+
+/* libwebsockets (4.1 to 4.3) reads a request that came before the answer to the one before it from a list of its own,
+ * and there takes the head of a request for its body. */
+static bool is_own_head(const struct http_session *session, const uint8_t *bytes, size_t length) {
+    const char *name = http_head_method_name(session->wsi);
+    size_t name_length = strlen(name);
+    return length > name_length + 1 && memcmp(bytes, name, name_length) == 0 && bytes[name_length] == ' ' &&
+           bytes[name_length + 1] == '/';
+}
+
+static int on_body(struct http_session *session, const uint8_t *bytes, size_t length) {
+    const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    if (session->lingers) {
+        session->discarded += length;
+        return session->discarded > server->body_bytes_max ? -1 : 0;
+    }
+    if (session->asked) return 0;
+    if (session->body.length == 0 && is_own_head(session, bytes, length)) return -1;
+    size_t left = session->declared - session->body.length;
+    buffer_append(&session->body, bytes, length < left ? length : left);
+    if (session->body.failed) return -1;
+    if (length <= left) return 0;
+    /* libwebsockets 4.3 gives what follows the body as a part of it; it is lost then, so the connection is not kept and
+     * the client sends it again */
+    session->keeps = false;
+    return ask(session);
+}
+
+/* Where that fault strikes, the end of the body is told twice in a row, so a request with a body is handed over a
+ * moment later, and only if it was told once: the client finds the connection closed and this request not carried out,
+ * as whoever sends requests ahead must expect (RFC 9112, section 9.3.2). */
+static int on_body_complete(struct http_session *session) {
+    if (session->lingers || session->complete) return -1;
+    session->complete = true;
+    if (session->asked) return 0;
+    if (session->declared == 0) return ask(session);
+    pause_reading(session);
+    lws_set_timer_usecs(session->wsi, 1);
+    return 0;
+}
+
+static int on_timer(struct http_session *session) {
+    if (session->complete && !session->asked) return ask(session);
+    return session->answer && session->stalls ? write_answer(session) : 0;
+}
+
+static void release(struct http_session *session) {
+    if (session->exchange) session->exchange->session = NULL;
+    session->exchange = NULL;
+    buffer_free(&session->body);
+    free(session->answer);
+    session->answer = NULL;
+}
+
+int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
+    struct http_session *session = user;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return session ? on_head(session, wsi) : -1;
+    case LWS_CALLBACK_HTTP_BODY:
+        return session && session->wsi ? on_body(session, in, length) : 0;
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return session && session->wsi ? on_body_complete(session) : 0;
+    case LWS_CALLBACK_TIMER:
+        return session && session->wsi ? on_timer(session) : 0;
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (session) release(session);
+        return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return in && strcasecmp(in, "websocket") == 0 ? 0 : -1; /* not to HTTP/2 */
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:               /* a WebSocket that names no subprotocol comes here */
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+        return -1;
+    default:
+        return 0;
+    }
+}

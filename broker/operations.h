@@ -1,0 +1,17 @@
+/* The operations port: is the process alive, and can it serve? Answered by the supervisor from what the workers report,
+ * so that a worker which hangs shows. */
+#ifndef LEDIG_OPERATIONS_H
+#define LEDIG_OPERATIONS_H
+
+#include "broker/service/http_exchange.h"
+#include <stdbool.h>
+
+struct operations {
+    bool (*is_ready)(void *arg);
+    void *arg;
+};
+
+/* An http_handler; `operations` is a struct operations. */
+void operations_handle(void *operations, struct http_exchange *exchange, const struct http_request *request);
+
+#endif

@@ -1,0 +1,315 @@
+#include "broker/service/attendance.h"
+#include "broker/service/me.h"
+#include "broker/service/tenant_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LAST_ACTIVE_STEP_MS 300000 /* rounded so: when exactly is nobody's business */
+
+struct attendee *attendance_find(const struct tenant *tenant, const char *user) {
+    struct attendee *attendee = NULL;
+    HASH_FIND_STR(tenant->attendees, user, attendee);
+    return attendee;
+}
+
+/* ---- What the store should say ---- */
+
+static const struct session *find_by_id(const struct attendee *attendee, const char *id) {
+    for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device)
+        if (strcmp(s->id, id) == 0) return s;
+    return NULL;
+}
+
+static const struct session *find_by_device(const struct attendee *attendee, const char *device) {
+    for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device)
+        if (strcmp(s->device, device) == 0) return s;
+    return NULL;
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Writes the facts of a session over what the record had of it. Returns whether they differ. */
+static bool describe(const struct session *session, struct own_session *part) {
+    const char *state = presence_name((enum presence)session->state);
+    const char *before = presence_name((enum presence)session->state_before);
+    const char *incarnation = session->service->incarnation.id;
+    bool differs = !same_text(part->session, session->id) || !same_text(part->device, session->device) ||
+                   !same_text(part->kind, session->kind) || !same_text(part->incarnation, incarnation) ||
+                   !same_text(part->state, state) || part->state_at != session->state_at_ms ||
+                   !same_text(part->before, before);
+    part->session = session->id;
+    part->device = session->device;
+    part->kind = session->kind;
+    part->incarnation = incarnation;
+    part->state = state;
+    part->state_at = session->state_at_ms;
+    part->before = before;
+    return differs;
+}
+
+enum verdict { KEEP, TIDY, DROP };
+
+/* What shall become of a session in the record that is none of ours. */
+static enum verdict judge(const struct tenant *tenant, const struct attendee *attendee,
+                          const struct own_session *part) {
+    const struct service *service = tenant->service;
+    if (strcmp(part->incarnation, service->incarnation.id) == 0) return DROP; /* ours, and gone */
+    const struct session *same_device = find_by_device(attendee, part->device);
+    if (same_device && same_device->state_at_ms >= part->state_at) return DROP; /* the device has come here since */
+    int64_t ended_ms = leases_ended_at(service->leases, part->incarnation);
+    return ended_ms && ended_ms + SESSION_GRACE_MS <= service_now_ms(service) ? TIDY : KEEP;
+}
+
+int attendance_apply(const struct tenant *tenant, const char *user, struct state_record *state, struct arena *arena) {
+    const struct attendee *attendee = attendance_find(tenant, user);
+    size_t room = state->sessions.count + ATTENDEE_DEVICES_MAX, count = 0;
+    struct own_session *parts = arena_take(arena, room * sizeof *parts);
+    if (!parts) return LEDIG_ENO_MEMORY;
+    const struct own_session *old = state->sessions.at;
+    bool changed = false, active = false;
+    for (uint32_t i = 0; i < state->sessions.count; i++) {
+        const struct session *own = find_by_id(attendee, old[i].session);
+        enum verdict verdict = own ? KEEP : judge(tenant, attendee, &old[i]);
+        if (verdict == DROP) changed = true;
+        if (verdict != KEEP) continue;
+        parts[count] = old[i];
+        if (own && describe(own, &parts[count])) changed = true;
+        count++;
+    }
+    size_t listed = count;
+    for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device) {
+        bool found = false;
+        for (size_t i = 0; i < listed && !found; i++) found = strcmp(parts[i].session, s->id) == 0;
+        if (!found) describe(s, &parts[count++]);
+        active = active || (s->state == PRESENCE_ACTIVE && s->connection);
+    }
+    changed = changed || count > listed;
+    if (count > SESSIONS_MAX) count = SESSIONS_MAX;
+    state->sessions.at = parts;
+    state->sessions.count = (uint32_t)count;
+    if (active) {
+        int64_t now_ms = service_now_ms(tenant->service);
+        state->last_active = now_ms - now_ms % LAST_ACTIVE_STEP_MS;
+    }
+    return changed ? 0 : UPDATE_NOTHING;
+}
+
+/* ---- Committing it ---- */
+
+struct attendance_update {
+    struct service *service;
+    update_done done;
+    void *arg;
+    char company[LEDIG_ID_CHARS_MAX + 1];
+    char user[LEDIG_ID_CHARS_MAX + 1];
+};
+
+static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    (void)count;
+    const struct attendance_update *update = arg;
+    const struct tenant *tenant = tenant_find(update->service, update->company);
+    if (!entities[0].current || !tenant) return UPDATE_NOTHING; /* no consent: nothing is kept */
+    int result = attendance_apply(tenant, update->user, &entities[0].next.state, arena);
+    if (!result) entities[0].action = STORE_WRITE;
+    return result;
+}
+
+static void on_committed(void *arg, int error, uint64_t version) {
+    struct attendance_update *update = arg;
+    struct tenant *tenant = tenant_find(update->service, update->company);
+    struct attendee *attendee = tenant ? attendance_find(tenant, update->user) : NULL;
+    if (attendee) {
+        attendee->updates--;
+        if (error) attendee->unsaved = true;
+    }
+    if (update->done) update->done(update->arg, error, version);
+    free(update);
+}
+
+static int commit(struct tenant *tenant, const char *user, update_done done, void *arg) {
+    struct service *service = tenant->service;
+    struct attendance_update *update = calloc(1, sizeof *update);
+    if (!update) return LEDIG_ENO_MEMORY;
+    update->service = service;
+    update->done = done;
+    update->arg = arg;
+    snprintf(update->company, sizeof update->company, "%s", tenant->id);
+    snprintf(update->user, sizeof update->user, "%s", user);
+    int error = update_start(service, tenant->id, &(struct update_target){RECORD_STATE, user}, 1, apply, on_committed,
+                             update);
+    if (error) free(update);
+    return error;
+}
+
+int attendance_commit(struct attendee *attendee, update_done done, void *arg) {
+    attendee->unsaved = false;
+    /* without a lease there is nothing that the sessions could hang on; incarnation.c calls again */
+    int error = attendee->tenant->service->incarnation.id[0] ? commit(attendee->tenant, attendee->user, done, arg)
+                                                             : LEDIG_EUNAVAILABLE;
+    if (error) attendee->unsaved = true;
+    else attendee->updates++;
+    return error;
+}
+
+void attendance_commit_all(struct service *service) {
+    struct tenant *tenant, *next_tenant;
+    struct attendee *attendee, *next_attendee;
+    HASH_ITER(hh, service->tenants, tenant, next_tenant)
+    HASH_ITER(hh, tenant->attendees, attendee, next_attendee) attendance_commit(attendee, NULL, NULL);
+}
+
+void attendance_retry(struct tenant *tenant) {
+    struct attendee *attendee, *next;
+    HASH_ITER(hh, tenant->attendees, attendee, next)
+    if (attendee->unsaved && attendee->updates == 0) attendance_commit(attendee, NULL, NULL);
+}
+
+/* ---- Coming and going ---- */
+
+static struct attendee *find_or_add(struct tenant *tenant, const char *user) {
+    struct attendee *attendee = attendance_find(tenant, user);
+    if (attendee) return attendee;
+    attendee = calloc(1, sizeof *attendee + strlen(user) + 1);
+    if (!attendee) return NULL;
+    attendee->tenant = tenant;
+    strcpy(attendee->user, user);
+    HASH_ADD_STR(tenant->attendees, user, attendee);
+    return attendee;
+}
+
+static void unlink_session(struct session *session) {
+    struct session **at = &session->attendee->sessions;
+    while (*at != session) at = &(*at)->next_device;
+    *at = session->next_device;
+    session->attendee = NULL;
+}
+
+/* The newcomer goes on as the session that the device had before. */
+static void take_over(struct session *session, struct session *former) {
+    memcpy(session->id, former->id, sizeof session->id);
+    session->listed = former->listed;
+    uint8_t state = session->state;
+    session->state = former->state;
+    session->state_before = former->state_before;
+    session->state_at_ms = former->state_at_ms;
+    session_set_state(session, (enum presence)state);
+    unlink_session(former);
+    if (former->connection) session_end(former, LEDIG_ECONFLICT, "the device has connected anew", CLOSE_REPLACED);
+    else session_free(former);
+}
+
+int attendance_join(struct session *session, const char *user) {
+    struct attendee *attendee = find_or_add(session->tenant, user);
+    if (!attendee) return LEDIG_ENO_MEMORY;
+    struct session *former = NULL;
+    size_t devices = 0;
+    for (struct session *s = attendee->sessions; s; s = s->next_device, devices++)
+        if (strcmp(s->device, session->device) == 0) former = s;
+    if (!former && devices == ATTENDEE_DEVICES_MAX) return LEDIG_ERATE_LIMITED;
+    if (former) take_over(session, former);
+    session->attendee = attendee;
+    session->next_device = attendee->sessions;
+    attendee->sessions = session;
+    attendance_mark(attendee); /* the look sees whether the store has to be told */
+    return 0;
+}
+
+void attendance_leave(struct session *session) {
+    struct attendee *attendee = session->attendee;
+    unlink_session(session);
+    if (session->service->incarnation.id[0]) commit(attendee->tenant, attendee->user, NULL, NULL);
+    attendance_mark(attendee); /* the look frees it, where it was the last */
+}
+
+void attendance_dismiss(struct tenant *tenant) {
+    struct attendee *attendee, *next;
+    tenant->due = NULL;
+    HASH_ITER(hh, tenant->attendees, attendee, next) {
+        while (attendee->sessions) {
+            struct session *session = attendee->sessions;
+            unlink_session(session);
+            session_free(session);
+        }
+        HASH_DEL(tenant->attendees, attendee);
+        free(attendee);
+    }
+}
+
+/* ---- Looking at what others have written ---- */
+
+void attendance_mark(struct attendee *attendee) {
+    if (attendee->due) return;
+    attendee->due = true;
+    attendee->due_next = attendee->tenant->due;
+    attendee->tenant->due = attendee;
+    fanout_mark(&attendee->tenant->service->fanout, attendee->tenant);
+}
+
+/* A session that stood in the record, and whose place there another session of the same device has taken, was replaced
+ * through another worker. */
+static bool was_replaced(const struct session *session, const struct state_record *state) {
+    const struct own_session *parts = state->sessions.at;
+    bool other = false;
+    for (uint32_t i = 0; i < state->sessions.count; i++) {
+        if (strcmp(parts[i].session, session->id) == 0) return false;
+        if (strcmp(parts[i].device, session->device) == 0) other = true;
+    }
+    return other && session->listed;
+}
+
+static bool is_listed(const struct session *session, const struct state_record *state) {
+    const struct own_session *parts = state->sessions.at;
+    for (uint32_t i = 0; i < state->sessions.count; i++) {
+        struct own_session part = parts[i];
+        if (strcmp(part.session, session->id) == 0) return !describe(session, &part);
+    }
+    return false;
+}
+
+static void look_at_sessions(struct attendee *attendee, const struct state_record *state) {
+    bool missing = false;
+    for (struct session *s = attendee->sessions, *next; s; s = next) {
+        next = s->next_device;
+        if (state && was_replaced(s, state)) {
+            unlink_session(s);
+            if (s->connection) session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", CLOSE_REPLACED);
+            else session_free(s);
+            continue;
+        }
+        s->listed = state && is_listed(s, state);
+        if (state && !s->listed) missing = true;
+        if (s->stage == SESSION_LIVE) me_send(s);
+    }
+    if (missing && attendee->updates == 0) attendance_commit(attendee, NULL, NULL);
+}
+
+static void look(struct attendee *attendee) {
+    struct tenant *tenant = attendee->tenant;
+    const struct member *member = company_member(tenant->company, attendee->user);
+    if (!member && tenant->ready) { /* no longer with the company */
+        for (struct session *s = attendee->sessions, *next; s; s = next) {
+            next = s->next_device;
+            unlink_session(s);
+            if (s->connection) session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
+            else session_free(s);
+        }
+    }
+    if (attendee->sessions) {
+        look_at_sessions(attendee, member ? member_state(member) : NULL);
+        return;
+    }
+    HASH_DEL(tenant->attendees, attendee);
+    free(attendee);
+}
+
+void attendance_look(struct tenant *tenant) {
+    while (tenant->due) {
+        struct attendee *attendee = tenant->due;
+        tenant->due = attendee->due_next;
+        attendee->due = false;
+        look(attendee);
+    }
+}

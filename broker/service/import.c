@@ -1,0 +1,196 @@
+#include "broker/service/import.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_numbers(struct import *import);
+static void read_entries(struct import *import);
+
+/* ---- Beginning and end ---- */
+
+static void free_import(uv_handle_t *handle) {
+    struct import *import = handle->data;
+    for (size_t i = 0; i < import->dropped_count; i++)
+        free(import->dropped[i].number);
+    free(import->dropped);
+    roster_close(import->roster);
+    free(import->bytes);
+    free(import);
+}
+
+void import_end(struct import *import, int error) {
+    struct import **link = &import->service->imports;
+    while (*link != import)
+        link = &(*link)->next;
+    *link = import->next;
+    import->done(import, error);
+    uv_close((uv_handle_t *)&import->idle, free_import);
+}
+
+/* A service that closes lets each idle handle run once more before it goes, so an import that waits for nothing else
+ * ends here, and one that waits for the store ends with the answer that store_close gives. */
+static void on_idle(uv_idle_t *idle) {
+    struct import *import = idle->data;
+    int result = import->service->closing ? LEDIG_EUNAVAILABLE : roster_read(import->roster, IMPORT_LINES_A_STEP);
+    if (result == 1) return;
+    uv_idle_stop(idle);
+    if (result < 0 || import->roster->fault_count > 0)
+        import_end(import, result);
+    else
+        check_numbers(import);
+}
+
+int import_start(struct service *service, const char *company, bool dry_run, struct http_exchange *exchange,
+                 const uint8_t *bytes, size_t length, import_done done) {
+    struct import *import = calloc(1, sizeof *import);
+    if (!import) return LEDIG_ENO_MEMORY;
+    import->service = service;
+    import->exchange = exchange;
+    import->done = done;
+    import->dry_run = dry_run;
+    memcpy(import->company, company, strlen(company));
+    import->bytes = malloc(length + 1);
+    if (import->bytes) {
+        if (length > 0) memcpy(import->bytes, bytes, length);
+        import->roster = roster_open(import->company, import->bytes, length);
+    }
+    if (!import->roster) {
+        free(import->bytes);
+        free(import);
+        return LEDIG_ENO_MEMORY;
+    }
+    import->next = service->imports;
+    service->imports = import;
+    import->idle.data = import;
+    uv_idle_init(service->loop, &import->idle);
+    uv_idle_start(&import->idle, on_idle);
+    return 0;
+}
+
+/* ---- Does somebody else have the numbers? ---- */
+
+static void on_numbers_found(void *arg, int error, const char *const *owners, size_t count) {
+    struct import *import = arg;
+    struct roster *roster = import->roster;
+    if (import->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (error) {
+        import_end(import, error);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct roster_number *number = &roster->numbers[import->at + i];
+        number->is_free = owners[i] == NULL;
+        if (owners[i] && strcmp(owners[i], number->owner) != 0)
+            roster_complain(roster, number->line, "numbers", "a number is in use by another");
+    }
+    import->at += count;
+    check_numbers(import);
+}
+
+static void check_numbers(struct import *import) {
+    const struct roster *roster = import->roster;
+    const char *numbers[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0;
+    while (count < IMPORT_NUMBERS_A_STEP && import->at + count < roster->number_count) {
+        numbers[count] = roster->numbers[import->at + count].number;
+        count++;
+    }
+    if (count > 0) {
+        store_numbers_find(import->service->store, numbers, count, on_numbers_found, import);
+        return;
+    }
+    import->at = 0;
+    read_entries(import);
+}
+
+/* ---- What would change? ---- */
+
+static bool texts_have(const struct texts *texts, const char *text) {
+    for (uint32_t i = 0; i < texts->count; i++)
+        if (strcmp(texts->at[i], text) == 0) return true;
+    return false;
+}
+
+static int note_dropped(struct import *import, const char *number, const struct roster_entry *entry) {
+    if (import->dropped_count == import->dropped_capacity) {
+        size_t capacity = import->dropped_capacity ? import->dropped_capacity * 2 : 16;
+        struct import_dropped *dropped = realloc(import->dropped, capacity * sizeof *dropped);
+        if (!dropped) return LEDIG_ENO_MEMORY;
+        import->dropped = dropped;
+        import->dropped_capacity = capacity;
+    }
+    struct import_dropped dropped = {strdup(number), roster_owner(import->roster, entry)};
+    if (!dropped.number || !dropped.owner) {
+        free(dropped.number);
+        return LEDIG_ENO_MEMORY;
+    }
+    import->dropped[import->dropped_count++] = dropped;
+    return 0;
+}
+
+static int look_at_entry(struct import *import, struct roster_entry *entry, const struct store_record *stored,
+                         struct arena *arena) {
+    struct record *record = arena_take(arena, sizeof *record);
+    if (!record) return LEDIG_ENO_MEMORY;
+    enum record_kind kind = entry->is_queue ? RECORD_QUEUE : RECORD_PROFILE;
+    struct texts before = {0};
+    if (stored->bytes) {
+        int error = record_decode(stored->bytes, stored->length, arena, record);
+        if (error) return error;
+        if (record->kind != kind) return LEDIG_EDAMAGED;
+        before = entry->is_queue ? record->queue.numbers : record->profile.numbers;
+    }
+    record->kind = kind;
+    bool changes = import_merge(import->roster, entry, stored->bytes != NULL, record);
+    entry->change = !stored->bytes ? ROSTER_CREATED : changes ? ROSTER_CHANGED : ROSTER_UNCHANGED;
+    const struct texts *after = entry->is_queue ? &record->queue.numbers : &record->profile.numbers;
+    for (uint32_t i = 0; i < before.count; i++) {
+        int error = texts_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
+        if (error) return error;
+    }
+    return 0;
+}
+
+static void on_entries_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                            size_t count) {
+    struct import *import = arg;
+    struct arena *arena = arena_create();
+    if (!error && !arena) error = LEDIG_ENO_MEMORY;
+    if (import->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (!error) {
+        import->company_exists = records[0].bytes != NULL;
+        import->version = head->version;
+    }
+    for (size_t i = 1; !error && i < count; i++)
+        error = look_at_entry(import, &import->roster->entries[import->at++], &records[i], arena);
+    arena_free(arena);
+    if (error)
+        import_end(import, error);
+    else if (import->at < import->roster->count)
+        read_entries(import);
+    else if (import->dry_run || import->roster->fault_count > 0)
+        import_end(import, 0);
+    else
+        import_apply(import);
+}
+
+/* The company's record first, then a page of the others. */
+static void read_entries(struct import *import) {
+    const struct roster *roster = import->roster;
+    char(*names)[ENTITY_NAME_BYTES_MAX] = malloc((IMPORT_READS_A_STEP + 1) * sizeof *names);
+    const char *entities[IMPORT_READS_A_STEP + 1];
+    if (!names) {
+        import_end(import, LEDIG_ENO_MEMORY);
+        return;
+    }
+    size_t count = 0;
+    entity_name(RECORD_COMPANY, import->company, names[count++]);
+    for (size_t i = import->at; i < roster->count && count <= IMPORT_READS_A_STEP; i++) {
+        const struct roster_entry *entry = &roster->entries[i];
+        entity_name(entry->is_queue ? RECORD_QUEUE : RECORD_PROFILE, entry->id, names[count++]);
+    }
+    for (size_t i = 0; i < count; i++)
+        entities[i] = names[i];
+    store_read(import->service->store, import->company, entities, count, on_entries_read, import);
+    free(names);
+}

@@ -1,0 +1,219 @@
+/* The second half of an import, once all of it is known to be right. */
+#include "broker/log.h"
+#include "broker/service/import.h"
+
+#include <string.h>
+
+static void take_numbers(struct import *import);
+static void write_entries(struct import *import);
+static void give_dropped(struct import *import);
+
+/* ---- What a line makes of a record ---- */
+
+static bool same_text(const char *a, const char *b) {
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool set_text(const char **to, const char *text) {
+    if (same_text(*to, text)) return false;
+    *to = text;
+    return true;
+}
+
+static bool set_texts(struct texts *to, const struct texts *texts) {
+    bool same = to->count == texts->count;
+    for (uint32_t i = 0; same && i < texts->count; i++)
+        same = strcmp(to->at[i], texts->at[i]) == 0;
+    if (same) return false;
+    *to = *texts;
+    return true;
+}
+
+/* What the file has no column for, and all that it knows nothing of, stays as it is. */
+bool import_merge(const struct roster *roster, const struct roster_entry *entry, bool exists, struct record *record) {
+    bool changes = !exists;
+    if (entry->is_queue) {
+        struct queue_record *queue = &record->queue;
+        queue->id = entry->id;
+        if (!entry->name) return changes; /* no line defines it */
+        changes |= set_text(&queue->name, entry->name);
+        if (roster_has(roster, ROSTER_NUMBERS)) changes |= set_texts(&queue->numbers, &entry->numbers);
+        return changes;
+    }
+    struct profile_record *profile = &record->profile;
+    profile->id = entry->id;
+    changes |= set_text(&profile->name, entry->name);
+    if (roster_has(roster, ROSTER_NUMBERS)) changes |= set_texts(&profile->numbers, &entry->numbers);
+    if (roster_has(roster, ROSTER_DEPARTMENT)) changes |= set_text(&profile->department, entry->department);
+    if (roster_has(roster, ROSTER_QUEUES)) changes |= set_texts(&profile->queues, &entry->queues);
+    if (!roster_has(roster, ROSTER_ROLE)) return changes;
+    if (profile->role && strcmp(profile->role, "member") == 0) profile->role = NULL; /* the two are the same */
+    changes |= set_text(&profile->role, entry->role);
+    return changes;
+}
+
+/* ---- Giving numbers back, since one of them was taken by another meanwhile ---- */
+
+static void on_given_back(void *arg, int error);
+
+static void give_back_taken(struct import *import) {
+    const struct roster *roster = import->roster;
+    const char *numbers[IMPORT_NUMBERS_A_STEP], *owners[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0;
+    for (; import->at < import->taken && count < IMPORT_NUMBERS_A_STEP; import->at++) {
+        if (!roster->numbers[import->at].is_free) continue;
+        numbers[count] = roster->numbers[import->at].number;
+        owners[count++] = roster->numbers[import->at].owner;
+    }
+    if (count > 0)
+        store_numbers_give(import->service->store, numbers, owners, count, on_given_back, import);
+    else
+        import_end(import, 0);
+}
+
+static void on_given_back(void *arg, int error) {
+    struct import *import = arg;
+    if (import->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (error)
+        import_end(import, error);
+    else
+        give_back_taken(import);
+}
+
+/* ---- Taking numbers ---- */
+
+static void on_taken(void *arg, int error, size_t which) {
+    struct import *import = arg;
+    if (import->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (error == LEDIG_ECONFLICT) {
+        roster_complain(import->roster, import->number_batch[which]->line, "numbers", "a number is in use by another");
+        import->at = 0;
+        give_back_taken(import);
+    } else if (error) {
+        import_end(import, error);
+    } else {
+        import->taken = import->at;
+        take_numbers(import);
+    }
+}
+
+static int apply_company(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    const struct import *import = arg;
+    (void)count;
+    (void)arena;
+    if (entities[0].current) return UPDATE_NOTHING;
+    entities[0].action = STORE_WRITE;
+    entities[0].next.company.id = import->company;
+    return 0;
+}
+
+static void on_written(void *arg, int error, uint64_t version) {
+    struct import *import = arg;
+    if (import->service->closing && !error) error = LEDIG_EUNAVAILABLE;
+    if (error) {
+        import_end(import, error);
+        return;
+    }
+    if (version > import->version) import->version = version;
+    write_entries(import);
+}
+
+static void take_numbers(struct import *import) {
+    struct roster *roster = import->roster;
+    const char *numbers[IMPORT_NUMBERS_A_STEP], *owners[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0;
+    for (; import->at < roster->number_count && count < IMPORT_NUMBERS_A_STEP; import->at++) {
+        struct roster_number *number = &roster->numbers[import->at];
+        if (!number->is_free) continue;
+        numbers[count] = number->number;
+        owners[count] = number->owner;
+        import->number_batch[count++] = number;
+    }
+    if (count > 0) {
+        store_numbers_take(import->service->store, numbers, owners, count, on_taken, import);
+        return;
+    }
+    import->at = 0;
+    if (import->company_exists) {
+        write_entries(import);
+        return;
+    }
+    struct update_target company = {RECORD_COMPANY, import->company};
+    update_start(import->service, import->company, &company, 1, apply_company, on_written, import);
+}
+
+void import_apply(struct import *import) {
+    import->at = 0;
+    import->taken = 0;
+    take_numbers(import);
+}
+
+/* ---- Writing ---- */
+
+static int apply_entries(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    const struct import *import = arg;
+    bool changes = false;
+    (void)arena;
+    for (size_t i = 0; i < count; i++) {
+        bool exists = entities[i].current != NULL;
+        if (!import_merge(import->roster, import->batch[i], exists, &entities[i].next)) continue;
+        entities[i].action = STORE_WRITE;
+        changes = true;
+    }
+    return changes ? 0 : UPDATE_NOTHING;
+}
+
+/* The next entries that change: first all queues, then the people. */
+static size_t fill_batch(struct import *import, struct update_target *targets) {
+    struct roster *roster = import->roster;
+    size_t count = 0;
+    for (; import->at < roster->count && count < IMPORT_WRITES_A_STEP; import->at++) {
+        struct roster_entry *entry = &roster->entries[import->at];
+        if (entry->change == ROSTER_UNCHANGED || entry->is_queue == import->queues_done) continue;
+        import->batch[count] = entry;
+        targets[count++] = (struct update_target){entry->is_queue ? RECORD_QUEUE : RECORD_PROFILE, entry->id};
+    }
+    return count;
+}
+
+static void write_entries(struct import *import) {
+    struct update_target targets[IMPORT_WRITES_A_STEP];
+    size_t count = fill_batch(import, targets);
+    if (count == 0 && !import->queues_done) {
+        import->queues_done = true;
+        import->at = 0;
+        count = fill_batch(import, targets);
+    }
+    if (count > 0) {
+        update_start(import->service, import->company, targets, count, apply_entries, on_written, import);
+        return;
+    }
+    import->at = 0;
+    give_dropped(import);
+}
+
+/* ---- Giving back what nobody has any more ---- */
+
+static void on_dropped(void *arg, int error) {
+    struct import *import = arg;
+    if (error || import->service->closing) {
+        /* all is applied; at most the numbers stay taken in vain */
+        log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", import->company);
+        import_end(import, 0);
+        return;
+    }
+    give_dropped(import);
+}
+
+static void give_dropped(struct import *import) {
+    const char *numbers[IMPORT_NUMBERS_A_STEP], *owners[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0;
+    for (; import->at < import->dropped_count && count < IMPORT_NUMBERS_A_STEP; import->at++) {
+        numbers[count] = import->dropped[import->at].number;
+        owners[count++] = import->dropped[import->at].owner;
+    }
+    if (count > 0)
+        store_numbers_give(import->service->store, numbers, owners, count, on_dropped, import);
+    else
+        import_end(import, 0);
+}

@@ -1,0 +1,195 @@
+#include "broker/service/join.h"
+#include "broker/service/attendance.h"
+#include "broker/service/me.h"
+#include "broker/service/tenant_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 2000 /* for one whose company could not be loaded; apps spread it by their own back-off */
+
+static void go_on(struct session *session);
+
+/* ---- Who is it? ---- */
+
+static bool is_kind(const char *kind) {
+    static const char *const kinds[] = {"mobile", "desktop", "web", "deskphone"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kind, kinds[i]) == 0) return true;
+    return false;
+}
+
+static void refuse_field(struct session *session, const char *field, const char *why) {
+    session_error(session, 0, LEDIG_EBAD_REQUEST, field, why, 0);
+    session_end(session, 0, "bad hello", CLOSE_POLICY);
+}
+
+static bool take_device(struct session *session, const struct message_hello *hello) {
+    enum presence state = PRESENCE_ACTIVE;
+    if (hello->state && !presence_parse(hello->state, &state)) {
+        refuse_field(session, "state", "must be active, idle or background");
+        return false;
+    }
+    if (!is_kind(hello->device->kind)) {
+        refuse_field(session, "kind", "must be mobile, desktop, web or deskphone");
+        return false;
+    }
+    session->device = strdup(hello->device->id);
+    snprintf(session->kind, sizeof session->kind, "%s", hello->device->kind);
+    session->state = (uint8_t)state;
+    session->state_at_ms = service_now_ms(session->service);
+    uint64_t random[2] = {0};
+    uv_random(NULL, NULL, random, sizeof random, 0, NULL);
+    snprintf(session->id, sizeof session->id, "%016llx", (unsigned long long)random[0]);
+    return session->device != NULL;
+}
+
+static bool take_place(struct session *session, const struct message_hello *hello, const char *user) {
+    struct session_hello *kept = calloc(1, sizeof *kept);
+    if (!kept) return false;
+    session->hello = kept;
+    snprintf(kept->user, sizeof kept->user, "%s", user);
+    if (hello->resume) {
+        kept->resumes = true;
+        snprintf(kept->epoch, sizeof kept->epoch, "%s", hello->resume->epoch);
+        kept->place = (struct place){.epoch = kept->epoch,
+                                     .version = (uint64_t)hello->resume->version,
+                                     .now_ms = hello->resume->now,
+                                     .more = hello->resume->more};
+    }
+    static const struct texts everyone = {.all = true, .present = true}, none = {0};
+    session->filter = filter_create(hello->follow.present ? &hello->follow : &everyone, &none, user);
+    return session->filter != NULL;
+}
+
+void join_begin(struct session *session, const struct message_hello *hello) {
+    struct service *service = session->service;
+    struct token_claims claims;
+    session_clear_deadline(session);
+    if (token_check(service->key, hello->token, service_now_ms(service), &claims) != 0) {
+        session_end(session, LEDIG_EUNAUTHORIZED, NULL, CLOSE_UNAUTHORIZED);
+        return;
+    }
+    if (claims.role == ROLE_ROUTER || claims.role == ROLE_OPERATOR) {
+        session_end(session, LEDIG_EFORBIDDEN, "this token is none of a person", CLOSE_FORBIDDEN);
+        return;
+    }
+    session->role = (uint8_t)claims.role;
+    if (!take_device(session, hello)) {
+        session_end(session, 0, "bad hello", CLOSE_POLICY);
+        return;
+    }
+    session->tenant = tenant_hold(service, claims.companies);
+    if (!session->tenant || !take_place(session, hello, claims.user)) {
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
+        return;
+    }
+    session->stage = SESSION_JOINING;
+    connection_pause(session->connection, true);
+    go_on(session);
+}
+
+/* ---- Is the replica there, and new enough? ---- */
+
+static bool is_behind(const struct session *session) {
+    const struct session_hello *hello = session->hello;
+    const struct company *company = tenant_company(session->tenant);
+    if (!hello->resumes) return false;
+    /* an epoch that is not ours may be newer than ours */
+    return strcmp(hello->epoch, company_epoch(company)) != 0 || hello->place.version > company_version(company);
+}
+
+static void end_joining(struct session *session, int error, const char *why, uint16_t code, uint32_t retry_ms) {
+    session->stage = SESSION_NEW;
+    if (error) session_error(session, 0, error, NULL, why, retry_ms);
+    session_end(session, 0, why, code);
+}
+
+static void on_caught_up(void *arg, int error) {
+    struct session *session = arg;
+    if (!session->connection) { /* broken off meanwhile; session_closed left it to us */
+        session_free(session);
+        return;
+    }
+    if (error && !tenant_is_ready(session->tenant)) {
+        end_joining(session, LEDIG_EUNAVAILABLE, NULL, CLOSE_GOING_AWAY, RETRY_MS);
+        return;
+    }
+    go_on(session);
+}
+
+static void wait_for(struct session *session, bool fresh) {
+    if (tenant_when_ready(session->tenant, fresh, on_caught_up, session) != 0)
+        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY, RETRY_MS);
+}
+
+/* ---- Welcome ---- */
+
+static void send_welcome(struct session *session, bool resumed) {
+    static const char *const features[] = {"hello", "set", "device", "follow", "ask", "consent"};
+    const struct service *service = session->service;
+    struct part_limits limits = {.message_bytes = LEDIG_MESSAGE_BYTES_MAX,
+                                 .note_chars = LEDIG_NOTE_CHARS_MAX,
+                                 .ask_count = LEDIG_ASK_COUNT_MAX,
+                                 .follow_count = LEDIG_FOLLOW_COUNT_MAX};
+    struct message message = {
+        .type = MESSAGE_welcome,
+        .welcome = {.user = session->attendee->user,
+                    .company = session->tenant->id,
+                    .session = session->id,
+                    .now = service_now_ms(service),
+                    .epoch = company_epoch(tenant_company(session->tenant)),
+                    .ping_ms = service->options.ping_ms,
+                    .resumed = resumed,
+                    .limits = &limits,
+                    .features = {.at = features, .count = sizeof features / sizeof *features, .present = true}}};
+    session_send(session, &message);
+}
+
+static void become_live(struct session *session) {
+    const struct session_hello *hello = session->hello;
+    struct company *company = tenant_company(session->tenant);
+    bool resumed = hello->resumes && company_resume(company, &hello->place, service_now_ms(session->service),
+                                                    &session->cursor);
+    if (!resumed) session->cursor = 0;
+    session->stage = SESSION_LIVE;
+    send_welcome(session, resumed);
+    me_send(session);
+    session->wants_frame = true;
+    free(session->hello);
+    session->hello = NULL;
+    if (session->stage != SESSION_LIVE) return; /* took nothing */
+    if (fanout_join(session) != 0) {
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
+        return;
+    }
+    connection_pause(session->connection, session->outbox != NULL);
+}
+
+static void go_on(struct session *session) {
+    struct tenant *tenant = session->tenant;
+    if (!tenant_is_ready(tenant)) {
+        wait_for(session, false);
+        return;
+    }
+    if (!session->caught_up && is_behind(session)) {
+        session->caught_up = true;
+        wait_for(session, true);
+        return;
+    }
+    /* somebody who has left, and a company that does not exist, look the same */
+    if (!company_member(tenant_company(tenant), session->hello->user)) {
+        end_joining(session, LEDIG_EFORBIDDEN, "no such person in this company", CLOSE_FORBIDDEN, 0);
+        return;
+    }
+    int error = attendance_join(session, session->hello->user);
+    if (error == LEDIG_ERATE_LIMITED) {
+        end_joining(session, error, "too many devices at once", CLOSE_RATE_LIMITED, 60000);
+        return;
+    }
+    if (error) {
+        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY, RETRY_MS);
+        return;
+    }
+    become_live(session);
+}

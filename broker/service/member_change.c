@@ -1,0 +1,109 @@
+#include "broker/service/member_change.h"
+#include "broker/service/attendance.h"
+#include "broker/service/request.h"
+#include "broker/service/tenant_state.h"
+
+#include <string.h>
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void clear_manual(struct state_record *state) {
+    state->status = state->activity = state->note = state->forward = state->set_by = NULL;
+    state->until = state->set_at = 0;
+}
+
+/* Every commit of a person's state also brings the devices up to date, and drops what has passed. */
+static int tidy(const struct request *request, struct state_record *state, struct arena *arena) {
+    if (state->until && state->until <= service_now_ms(request->service)) clear_manual(state);
+    const struct tenant *tenant = tenant_find(request->service, request->company);
+    return tenant && attendance_find(tenant, request->user)
+               ? attendance_apply(tenant, request->user, state, arena)
+               : UPDATE_NOTHING;
+}
+
+static bool is_set_already(const struct state_record *state, const struct message_set *set, bool cleared) {
+    if (cleared) return !state->status;
+    return same_text(state->status, set->status) && same_text(state->activity, set->activity) &&
+           same_text(state->note, set->note) && same_text(state->forward, set->forward) && state->until == set->until;
+}
+
+int member_change_set(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    (void)count;
+    const struct request *request = arg;
+    const struct message_set *set = &request->set;
+    if (!entities[0].current) return LEDIG_ECONSENT_REQUIRED;
+    struct state_record *state = &entities[0].next.state;
+    int result = tidy(request, state, arena);
+    if (result < 0) return result;
+    /* available without a return time: nothing is set by hand any more */
+    bool cleared = strcmp(set->status, "available") == 0 && !set->until;
+    if (is_set_already(state, set, cleared)) {
+        if (result == UPDATE_NOTHING) return UPDATE_NOTHING;
+    } else {
+        clear_manual(state);
+        if (!cleared) {
+            state->status = set->status;
+            state->activity = set->activity;
+            state->note = set->note;
+            state->forward = set->forward;
+            state->until = set->until;
+            state->set_at = service_now_ms(request->service);
+            if (strcmp(request->actor, request->user) != 0) state->set_by = request->actor;
+        }
+    }
+    entities[0].action = STORE_WRITE;
+    return 0;
+}
+
+/* ---- Consent ---- */
+
+/* Puts the consent into the list, in the place of an earlier one. Returns whether that is a change. */
+static int put_consent(struct profile_record *profile, const struct consent *consent, struct arena *arena) {
+    const struct consent *old = profile->consents.at;
+    struct consent *list = arena_take(arena, (profile->consents.count + 1u) * sizeof *list);
+    if (!list) return LEDIG_ENO_MEMORY;
+    uint32_t count = profile->consents.count, at = count;
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = old[i];
+        if (strcmp(old[i].purpose, consent->purpose) == 0) at = i;
+    }
+    if (at < count && list[at].granted == consent->granted && (!consent->granted || same_text(list[at].text, consent->text)))
+        return UPDATE_NOTHING;
+    if (at == count && !consent->granted) return UPDATE_NOTHING; /* never given */
+    struct rest rest = at < count ? list[at].rest : (struct rest){0};
+    list[at] = *consent;
+    list[at].rest = rest;
+    profile->consents.at = list;
+    profile->consents.count = at < count ? count : count + 1;
+    return 0;
+}
+
+int member_change_consent(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    (void)count;
+    const struct request *request = arg;
+    if (!entities[0].current) return LEDIG_ENOT_FOUND; /* has left meanwhile */
+    struct consent consent = {.purpose = "presence",
+                              .granted = request->consent.granted,
+                              .text = request->consent.text,
+                              .at = service_now_ms(request->service),
+                              .device = request->consent.device};
+    int result = put_consent(&entities[0].next.profile, &consent, arena);
+    if (result < 0) return result;
+    if (result == 0) entities[0].action = STORE_WRITE;
+    bool has_state = entities[1].current != NULL;
+    if (consent.granted && !has_state) {
+        struct state_record *state = &entities[1].next.state;
+        state->id = request->user;
+        result = tidy(request, state, arena);
+        if (result < 0) return result;
+        entities[1].action = STORE_WRITE;
+        return 0;
+    }
+    if (!consent.granted && has_state) {
+        entities[1].action = STORE_TOMBSTONE;
+        return 0;
+    }
+    return result;
+}

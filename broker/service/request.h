@@ -1,0 +1,38 @@
+/* A request that waits for the store. It outlives its session: what was begun is finished, only the answer falls away. */
+#ifndef LEDIG_SERVICE_REQUEST_H
+#define LEDIG_SERVICE_REQUEST_H
+
+#include "broker/service/session.h"
+#include "broker/service/update.h"
+
+struct request {
+    struct session *session; /* NULL once nobody waits for the answer */
+    struct request *before, *after;
+    struct service *service;
+    uint32_t id;
+    char company[LEDIG_ID_CHARS_MAX + 1];
+    char user[LEDIG_ID_CHARS_MAX + 1];  /* whom it is about */
+    char actor[LEDIG_ID_CHARS_MAX + 1]; /* who asks */
+    struct arena *arena;                /* for the texts below; owned */
+    union {
+        struct message_set set;
+        struct {
+            bool granted;
+            const char *text, *device;
+        } consent;
+    };
+};
+
+/* Begins one: NULL when out of memory, or when the session has too many (then it was answered). */
+struct request *request_begin(struct session *session, uint32_t id, const char *user);
+
+/* One that nobody waits for: the worker's own. NULL when out of memory. */
+struct request *request_begin_own(struct service *service, const char *company, const char *user);
+
+/* A copy in the request's arena; NULL stays NULL. */
+const char *request_text(struct request *request, const char *text);
+
+/* An update_done: answers `ok` with the version, or the error, and frees the request. */
+void request_finish(void *request, int error, uint64_t version);
+
+#endif

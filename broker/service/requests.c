@@ -1,0 +1,152 @@
+#include "broker/service/requests.h"
+#include "broker/service/ask.h"
+#include "broker/service/attendance.h"
+#include "broker/service/e164.h"
+#include "broker/service/member_change.h"
+#include "broker/service/request.h"
+#include "broker/service/tenant_state.h"
+
+#include <string.h>
+
+static void refuse(struct session *session, uint32_t id, int error, const char *field, const char *why) {
+    session_error(session, id, error, field, why, 0);
+}
+
+static void answer_ok(struct session *session, uint32_t id) {
+    struct message message = {.type = MESSAGE_ok, .ok = {.id = id}};
+    session_send(session, &message);
+}
+
+/* ---- set ---- */
+
+/* A number, a colleague or a queue; whether the number is one that the company allows is told when it is used. Puts a
+ * number into its one form. */
+static bool find_forward(const struct company *company, const char **target, char number[static E164_BYTES]) {
+    if (company_member(company, *target) || company_has_queue(company, *target)) return true;
+    if (e164_parse(*target, strlen(*target), number) != 0) return false;
+    *target = number;
+    return true;
+}
+
+static bool check_set(struct session *session, uint32_t id, struct message_set *set, char number[static E164_BYTES]) {
+    const struct company *company = tenant_company(session->tenant);
+    const char *self = session->attendee->user;
+    if (set->user && strcmp(set->user, self) != 0) {
+        if (session->role == ROLE_MEMBER) {
+            refuse(session, id, LEDIG_EFORBIDDEN, "user", "your role may only set your own");
+            return false;
+        }
+        if (!company_member(company, set->user)) {
+            refuse(session, id, LEDIG_ENOT_FOUND, "user", "no such colleague");
+            return false;
+        }
+    }
+    if (!availability_can_set_status(set->status))
+        refuse(session, id, LEDIG_EBAD_REQUEST, "status", "must be available, busy, dnd or away");
+    else if (set->activity && !availability_can_set_activity(set->activity))
+        refuse(session, id, LEDIG_EBAD_REQUEST, "activity", "must be a word of a-z, 0-9, . _ - and none that is derived");
+    else if (set->until && set->until <= service_now_ms(session->service))
+        refuse(session, id, LEDIG_EBAD_REQUEST, "until", "must lie ahead");
+    else if (set->forward && !find_forward(company, &set->forward, number))
+        refuse(session, id, LEDIG_ENOT_FOUND, "forward", "must be a number such as +4722334455, a colleague or a queue");
+    else return true;
+    return false;
+}
+
+static void handle_set(struct session *session, uint32_t id, struct message_set *set) {
+    char number[E164_BYTES];
+    if (!check_set(session, id, set, number)) return;
+    struct request *request = request_begin(session, id, set->user ? set->user : session->attendee->user);
+    if (!request) return;
+    request->set = *set;
+    request->set.status = request_text(request, set->status);
+    request->set.activity = request_text(request, set->activity);
+    request->set.note = request_text(request, set->note);
+    request->set.forward = request_text(request, set->forward);
+    struct update_target state = {RECORD_STATE, request->user};
+    int error = update_start(request->service, request->company, &state, 1, member_change_set, request_finish, request);
+    if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
+}
+
+/* ---- device ---- */
+
+static void handle_device(struct session *session, uint32_t id, const struct message_device *device) {
+    enum presence state;
+    if (!presence_parse(device->state, &state)) {
+        refuse(session, id, LEDIG_EBAD_REQUEST, "state", "must be active, idle or background");
+        return;
+    }
+    if (!session_set_state(session, state)) {
+        answer_ok(session, id);
+        return;
+    }
+    fanout_mark(&session->service->fanout, session->tenant); /* what waited for a background app is due now */
+    struct request *request = request_begin(session, id, session->attendee->user);
+    if (!request) return;
+    int error = attendance_commit(session->attendee, request_finish, request);
+    if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
+}
+
+/* ---- follow ---- */
+
+static void handle_follow(struct session *session, uint32_t id, const struct message_follow *follow) {
+    struct filter *filter = filter_create(&follow->users, &follow->queues, session->attendee->user);
+    if (!filter) {
+        session_error(session, id, LEDIG_EUNAVAILABLE, NULL, "out of memory", RETRY_UNAVAILABLE_MS);
+        return;
+    }
+    session_set_filter(session, filter);
+    session->cursor = 0;
+    session->wants_frame = true;
+    answer_ok(session, id);
+    fanout_mark(&session->service->fanout, session->tenant);
+}
+
+/* ---- consent ---- */
+
+static bool is_later_purpose(const char *purpose) {
+    return strcmp(purpose, "call_history") == 0 || strcmp(purpose, "analytics") == 0 ||
+           strcmp(purpose, "marketing") == 0;
+}
+
+static void handle_consent(struct session *session, uint32_t id, const struct message_consent *consent) {
+    if (strcmp(consent->purpose, "presence") != 0) {
+        if (is_later_purpose(consent->purpose))
+            refuse(session, id, LEDIG_EUNSUPPORTED, "purpose", "nothing is done for this purpose yet");
+        else refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence");
+        return;
+    }
+    struct request *request = request_begin(session, id, session->attendee->user);
+    if (!request) return;
+    request->consent.granted = consent->granted;
+    request->consent.text = request_text(request, consent->text);
+    request->consent.device = request_text(request, session->device);
+    struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
+    int error = update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request);
+    if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
+}
+
+void requests_handle(struct session *session, uint32_t id, struct message *message) {
+    switch (message->type) {
+    case MESSAGE_set:
+        handle_set(session, id, &message->set);
+        break;
+    case MESSAGE_device:
+        handle_device(session, id, &message->device);
+        break;
+    case MESSAGE_follow:
+        handle_follow(session, id, &message->follow);
+        break;
+    case MESSAGE_ask:
+        ask_answer(session, id, &message->ask);
+        break;
+    case MESSAGE_consent:
+        handle_consent(session, id, &message->consent);
+        break;
+    case MESSAGE_hello:
+        session_end(session, LEDIG_EBAD_REQUEST, "hello was said already", CLOSE_POLICY);
+        break;
+    default:
+        refuse(session, id, LEDIG_EUNSUPPORTED, NULL, NULL);
+    }
+}

@@ -1,0 +1,104 @@
+#include "broker/service/router_api.h"
+#include "broker/service/http_problem.h"
+#include "broker/service/provisioning.h"
+#include "broker/service/routing.h"
+#include "broker/service/service.h"
+
+#include <string.h>
+
+static void refuse_method(struct http_exchange *exchange, const char *allowed) {
+    json_t *members = json_pack("{s:s}", "allow", allowed);
+    http_problem_as(exchange, 405, LEDIG_EBAD_REQUEST, NULL, "this path has no such method", members);
+}
+
+/* ---- For whoever watches the process: no token ---- */
+
+static void answer_health(struct http_exchange *exchange, const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        refuse_method(exchange, "GET");
+    else
+        http_answer_json(exchange, 200, json_pack("{s:b}", "ok", 1));
+}
+
+static void answer_readiness(const struct service *service, struct http_exchange *exchange,
+                             const struct http_request *request) {
+    if (request->method != HTTP_GET) {
+        refuse_method(exchange, "GET");
+        return;
+    }
+    bool ready = service_is_ready(service);
+    int64_t stale_ms = store_stale_ms(service->store);
+    json_t *document = json_pack("{s:b,s:o}", "ready", ready, "stale_ms",
+                                 stale_ms == INT64_MAX ? json_null() : json_integer(stale_ms));
+    if (ready) {
+        http_answer_json(exchange, 200, document);
+        return;
+    }
+    http_problem_as(exchange, 503, LEDIG_EUNAVAILABLE, NULL, "the store did not answer lately", document);
+}
+
+/* ---- With a token ---- */
+
+static bool take_claims(const struct service *service, struct http_exchange *exchange,
+                        const struct http_request *request, struct token_claims *claims) {
+    int error = request->bearer[0] ? token_check(service->key, request->bearer, service_now_ms(service), claims)
+                                   : LEDIG_EUNAUTHORIZED;
+    if (!error) return true;
+    http_problem(exchange, LEDIG_EUNAUTHORIZED, NULL,
+                 request->bearer[0] ? "the token is wrong or expired" : "a token is needed: Authorization: Bearer …");
+    return false;
+}
+
+static void answer_route(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_GET && request->method != HTTP_POST) {
+        refuse_method(exchange, "GET, POST");
+    } else if (!take_claims(service, exchange, request, &claims)) {
+        return;
+    } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "the token is none of a router");
+    } else {
+        routing_answer(service, &claims, exchange, request);
+    }
+}
+
+static void answer_import(struct service *service, const char *company, struct http_exchange *exchange,
+                          const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_POST) {
+        refuse_method(exchange, "POST");
+    } else if (!take_claims(service, exchange, request, &claims)) {
+        return;
+    } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "the token is none of an administrator of this company");
+    } else {
+        provisioning_import(service, company, exchange, request);
+    }
+}
+
+/* "/v1/companies/{company}/{what}". */
+static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1]) {
+    static const char prefix[] = "/v1/companies/";
+    if (strncmp(path, prefix, sizeof prefix - 1) != 0) return false;
+    const char *id = path + sizeof prefix - 1;
+    const char *end = strchr(id, '/');
+    if (!end || strcmp(end + 1, what) != 0 || (size_t)(end - id) > LEDIG_ID_CHARS_MAX) return false;
+    memcpy(company, id, (size_t)(end - id));
+    company[end - id] = '\0';
+    return shape_is_id(company);
+}
+
+void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+    struct service *service = arg;
+    char company[LEDIG_ID_CHARS_MAX + 1];
+    if (strcmp(request->path, "/healthz") == 0)
+        answer_health(exchange, request);
+    else if (strcmp(request->path, "/readyz") == 0)
+        answer_readiness(service, exchange, request);
+    else if (strcmp(request->path, "/v1/route") == 0)
+        answer_route(service, exchange, request);
+    else if (is_of_company(request->path, "import", company))
+        answer_import(service, company, exchange, request);
+    else
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+}

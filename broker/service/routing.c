@@ -1,0 +1,249 @@
+#include "broker/service/routing.h"
+#include "broker/service/routing_hints.h"
+#include "broker/service/routing_question.h"
+#include "broker/service/service.h"
+#include "broker/service/tenant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEARCH_STEPS_MAX 100000 /* looks into replicas for one question while the store is away */
+
+/* ---- From a replica ---- */
+
+static bool tell_from_replica(struct routing_question *question, struct routed *routed, const char *id) {
+    const struct tenant *tenant = tenant_find(question->service, id);
+    if (!tenant || !tenant_is_ready(tenant)) return false;
+    const struct company *company = tenant_company(tenant);
+    const struct member *member = company_member_by_number(company, routed->number);
+    const char *queue = member ? NULL : company_queue_by_number(company, routed->number);
+    routed->company = tenant_id(tenant);
+    if (member)
+        routing_tell_person(question, routed, member_user(member), member_view(member), company_settings(company),
+                            company_version(company));
+    else if (queue)
+        routing_tell_queue(question, routed, queue, company_version(company));
+    return member || queue;
+}
+
+/* A company that is asked about again is loaded, and stays so for idle_ms after the last question: to be held for a
+ * moment is enough for that. */
+static void note_company(struct routing_question *question, const char *id) {
+    struct service *service = question->service;
+    bool again = routing_note(&service->routing, id, question->serial, service_now_ms(service));
+    if (!again && !tenant_find(service, id)) return;
+    struct tenant *tenant = tenant_hold(service, id);
+    if (tenant) tenant_release(tenant);
+}
+
+/* A number is looked for where it was found the last time, or in the one company that the token is for. */
+static bool tell_from_hint(struct routing_question *question, struct routed *routed) {
+    struct routing *routing = &question->service->routing;
+    const char *id = routing_hint(routing, routed->number);
+    if (id && token_covers(&question->claims, id)) {
+        if (tell_from_replica(question, routed, id)) {
+            note_company(question, routed->company);
+            return true;
+        }
+        const struct tenant *tenant = tenant_find(question->service, id);
+        if (tenant && tenant_is_ready(tenant)) routing_forget(routing, routed->number);
+    }
+    if (!shape_is_id(question->claims.companies)) return false;
+    if (!tell_from_replica(question, routed, question->claims.companies)) return false;
+    routing_remember(routing, routed->number, routed->company);
+    note_company(question, routed->company);
+    return true;
+}
+
+/* While the store is away: any company that was asked about lately may be loaded and have the number. */
+static void tell_from_any(struct routing_question *question) {
+    struct routing *routing = &question->service->routing;
+    size_t steps = 0;
+    for (size_t i = 0; i < question->count; i++) {
+        struct routed *routed = &question->numbers[i];
+        struct routing_company *company, *next;
+        if (routed->answer) continue;
+        HASH_ITER(hh, routing->companies, company, next) {
+            if (++steps > SEARCH_STEPS_MAX) return;
+            if (token_covers(&question->claims, company->id) && tell_from_replica(question, routed, company->id)) break;
+        }
+    }
+}
+
+/* ---- From the store ---- */
+
+struct routing_read { /* the records of some people and queues of one company */
+    struct routing_question *question;
+    size_t count;
+    struct routed *numbers[];
+};
+
+static bool has_number(const struct texts *numbers, const char *number) {
+    for (uint32_t i = 0; i < numbers->count; i++)
+        if (strcmp(numbers->at[i], number) == 0) return true;
+    return false;
+}
+
+/* Decodes a record that may be missing; `record->kind` is RECORD_NONE then. */
+static int open_record(const struct store_record *stored, enum record_kind kind, struct arena *arena,
+                       struct record *record) {
+    record->kind = RECORD_NONE;
+    if (!stored->bytes) return 0;
+    int error = record_decode(stored->bytes, stored->length, arena, record);
+    return error ? error : record->kind == kind ? 0 : LEDIG_EDAMAGED;
+}
+
+/* The index may name someone who is gone, or has another number by now: then nobody has it. */
+static int tell_from_records(struct routing_question *question, struct routed *routed, const struct record *company,
+                             const struct store_record *stored, uint64_t version, struct arena *arena) {
+    struct record *first = arena_take(arena, sizeof *first), *state = arena_take(arena, sizeof *state);
+    if (!first || !state) return LEDIG_ENO_MEMORY;
+    int error = open_record(&stored[0], routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, arena, first);
+    if (error) return error;
+    const struct texts *numbers = routed->is_queue ? &first->queue.numbers : &first->profile.numbers;
+    if (first->kind == RECORD_NONE || !has_number(numbers, routed->number)) {
+        routing_tell_nobody(question, routed);
+        return 0;
+    }
+    if (routed->is_queue) {
+        routing_tell_queue(question, routed, routed->id, version);
+        return 0;
+    }
+    error = open_record(&stored[1], RECORD_STATE, arena, state);
+    if (error) return error;
+    const struct company_record *settings = company->kind == RECORD_NONE ? NULL : &company->company;
+    struct view view;
+    availability_derive(state->kind == RECORD_NONE ? NULL : &state->state, settings, service_now_ms(question->service),
+                        question->service->leases, &view);
+    routing_tell_person(question, routed, routed->id, &view, settings, version);
+    return 0;
+}
+
+static int tell_all_from_records(struct routing_read *read, const struct store_head *head,
+                                 const struct store_record *records) {
+    struct arena *arena = arena_create();
+    struct record *company = arena ? arena_take(arena, sizeof *company) : NULL;
+    int error = company ? open_record(&records[0], RECORD_COMPANY, arena, company) : LEDIG_ENO_MEMORY;
+    size_t at = 1;
+    for (size_t i = 0; !error && i < read->count; i++) {
+        error = tell_from_records(read->question, read->numbers[i], company, &records[at], head->version, arena);
+        at += read->numbers[i]->is_queue ? 1 : 2;
+    }
+    arena_free(arena);
+    return error;
+}
+
+static void finish(struct routing_question *question) {
+    for (size_t i = 0; !question->error && i < question->count; i++)
+        if (!question->numbers[i].answer) question->error = LEDIG_ENO_MEMORY;
+    routing_question_close(question);
+}
+
+static void on_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                    size_t count) {
+    struct routing_read *read = arg;
+    struct routing_question *question = read->question;
+    (void)count;
+    if (!error) error = tell_all_from_records(read, head, records);
+    if (error) question->error = error;
+    free(read);
+    if (--question->reads == 0) finish(question);
+}
+
+/* One read for all numbers of the company at `first`. */
+static int read_company(struct routing_question *question, size_t first, bool *taken) {
+    const char *company = question->numbers[first].company;
+    size_t rest = question->count - first;
+    struct routing_read *read = malloc(sizeof *read + rest * sizeof *read->numbers);
+    char(*names)[ENTITY_NAME_BYTES_MAX] = malloc((2 * rest + 1) * sizeof *names);
+    const char **entities = malloc((2 * rest + 1) * sizeof *entities);
+    int error = read && names && entities ? 0 : LEDIG_ENO_MEMORY;
+    size_t count = 0;
+    if (!error) {
+        *read = (struct routing_read){.question = question};
+        entity_name(RECORD_COMPANY, company, names[count++]);
+    }
+    for (size_t i = first; !error && i < question->count; i++) {
+        struct routed *routed = &question->numbers[i];
+        if (taken[i] || strcmp(routed->company, company) != 0) continue;
+        taken[i] = true;
+        read->numbers[read->count++] = routed;
+        entity_name(routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, routed->id, names[count++]);
+        if (!routed->is_queue) entity_name(RECORD_STATE, routed->id, names[count++]);
+    }
+    if (!error) {
+        for (size_t i = 0; i < count; i++)
+            entities[i] = names[i];
+        question->reads++;
+        store_read(question->service->store, company, entities, count, on_read, read);
+    } else {
+        free(read);
+    }
+    free(names);
+    free(entities);
+    return error;
+}
+
+static int read_companies(struct routing_question *question) {
+    bool *taken = calloc(question->count, sizeof *taken);
+    if (!taken) return LEDIG_ENO_MEMORY;
+    int error = 0;
+    for (size_t i = 0; i < question->count; i++)
+        taken[i] = question->numbers[i].answer != NULL;
+    for (size_t i = 0; !error && i < question->count; i++)
+        if (!taken[i]) error = read_company(question, i, taken);
+    free(taken);
+    return error;
+}
+
+/* ---- The index ---- */
+
+static int take_owners(struct routing_question *question, const char *const *owners) {
+    struct routing *routing = &question->service->routing;
+    for (size_t i = 0, found = 0; i < question->count; i++) {
+        struct routed *routed = &question->numbers[i];
+        if (routed->answer) continue;
+        int error = routing_question_own(question, routed, owners[found++]);
+        if (error) return error;
+        if (!routed->owner) {
+            routing_tell_nobody(question, routed);
+            continue;
+        }
+        routing_remember(routing, routed->number, routed->company);
+        note_company(question, routed->company);
+    }
+    return 0;
+}
+
+static void on_found(void *arg, int error, const char *const *owners, size_t count) {
+    struct routing_question *question = arg;
+    (void)count;
+    if (error) {
+        tell_from_any(question);
+        for (size_t i = 0; i < question->count; i++)
+            if (!question->numbers[i].answer) question->error = error;
+        finish(question);
+        return;
+    }
+    question->reads = 1; /* ours, so that nothing is finished while it begins */
+    error = take_owners(question, owners);
+    if (!error) error = read_companies(question);
+    if (error) question->error = error;
+    if (--question->reads == 0) finish(question);
+}
+
+void routing_answer(struct service *service, const struct token_claims *claims, struct http_exchange *exchange,
+                    const struct http_request *request) {
+    struct routing_question *question = routing_question_open(service, claims, exchange, request);
+    if (!question) return;
+    const char **open = calloc(question->count + 1, sizeof *open);
+    size_t count = 0;
+    for (size_t i = 0; open && i < question->count; i++)
+        if (!tell_from_hint(question, &question->numbers[i])) open[count++] = question->numbers[i].number;
+    if (!open) question->error = LEDIG_ENO_MEMORY;
+    if (count > 0)
+        store_numbers_find(service->store, open, count, on_found, question);
+    else
+        finish(question);
+    free(open);
+}

@@ -1,0 +1,307 @@
+#include "broker/service/session.h"
+#include "broker/log.h"
+#include "broker/service/attendance.h"
+#include "broker/service/join.h"
+#include "broker/service/me.h"
+#include "broker/service/requests.h"
+#include "broker/service/tenant_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DRAIN_SPREAD_MS 2000 /* those who are sent away come back spread over this time */
+
+/* ---- The list of those with a deadline ---- */
+
+static void set_deadline(struct session *session, uint32_t after_ms) {
+    struct service *service = session->service;
+    session->deadline_ms = uv_now(service->loop) + after_ms;
+    if (session->in_list) return;
+    session->in_list = true;
+    session->before = NULL;
+    session->after = service->with_deadline;
+    if (session->after) session->after->before = session;
+    service->with_deadline = session;
+}
+
+void session_clear_deadline(struct session *session) {
+    if (!session->in_list) return;
+    session->in_list = false;
+    if (session->before) session->before->after = session->after;
+    else session->service->with_deadline = session->after;
+    if (session->after) session->after->before = session->before;
+}
+
+/* ---- Coming and going ---- */
+
+struct session *session_open(struct service *service, struct connection *connection, enum encoding encoding) {
+    struct session *session = calloc(1, sizeof *session);
+    if (!session) return NULL;
+    session->service = service;
+    session->connection = connection;
+    session->encoding = (uint8_t)encoding;
+    session->sent_at_ms = session->heard_at_ms = uv_now(service->loop);
+    service->connections++;
+    set_deadline(session, service->options.hello_ms);
+    return session;
+}
+
+static void free_outbox(struct session *session) {
+    if (!session->outbox) return;
+    buffer_free(session->outbox);
+    free(session->outbox);
+    session->outbox = NULL;
+}
+
+void session_set_filter(struct session *session, struct filter *filter) {
+    if (session->filter && !filter_is_all(session->filter))
+        fanout_forget_filter(&session->service->fanout, session->filter);
+    filter_free(session->filter);
+    session->filter = filter;
+}
+
+void session_free(struct session *session) {
+    session_clear_deadline(session);
+    requests_orphan(session);
+    free_outbox(session);
+    session_set_filter(session, NULL);
+    if (session->tenant) tenant_release(session->tenant);
+    free(session->hello);
+    free(session->device);
+    free(session);
+}
+
+void session_closed(struct session *session) {
+    session->connection = NULL;
+    session->service->connections--;
+    if (session->stage == SESSION_JOINING) { /* join.c holds it, and frees it */
+        session_clear_deadline(session);
+        return;
+    }
+    fanout_leave(session);
+    requests_orphan(session);
+    free_outbox(session);
+    if (!session->attendee) {
+        session_free(session);
+        return;
+    }
+    session->stage = SESSION_DETACHED;
+    set_deadline(session, session->service->options.grace_ms);
+}
+
+void session_end(struct session *session, int error, const char *why, uint16_t code) {
+    if (!session->connection || session->stage == SESSION_ENDING) return;
+    if (error) session_error(session, 0, error, NULL, why, 0);
+    fanout_leave(session);
+    session_clear_deadline(session);
+    /* one that is joining is freed by join.c, which sees that the connection is being closed */
+    if (session->stage != SESSION_JOINING) session->stage = SESSION_ENDING;
+    connection_close(session->connection, code, why);
+}
+
+void session_drain(struct session *session) {
+    uint32_t random = 0;
+    uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+    struct message message = {.type = MESSAGE_bye, .bye = {.reason = "drain", .retry_ms = 1 + random % DRAIN_SPREAD_MS}};
+    session_send(session, &message);
+    session_end(session, 0, "drain", CLOSE_GOING_AWAY);
+}
+
+bool session_set_state(struct session *session, enum presence state) {
+    if (session->state == (uint8_t)state) return false;
+    int64_t now_ms = service_now_ms(session->service);
+    bool declining = session->state_before > session->state && now_ms < session->state_at_ms + SESSION_DECLINE_MS;
+    session->state_before = declining ? session->state_before : session->state;
+    session->state = (uint8_t)state;
+    session->state_at_ms = now_ms;
+    return true;
+}
+
+/* ---- Sending ---- */
+
+bool session_is_free(const struct session *session) {
+    return session->connection && !session->outbox && !connection_is_choked(session->connection);
+}
+
+static void watch_choke(struct session *session) {
+    if (!connection_is_choked(session->connection)) {
+        session->choked_at_ms = 0;
+        return;
+    }
+    if (!session->choked_at_ms) session->choked_at_ms = uv_now(session->service->loop);
+    connection_want_writable(session->connection);
+}
+
+void session_send_shared(struct session *session, uint8_t *payload, size_t length) {
+    session->sent_at_ms = uv_now(session->service->loop);
+    if (connection_send(session->connection, payload, length) == 0) watch_choke(session);
+}
+
+/* A client that does not take its answers is not read from until it does. */
+static void keep(struct session *session, const struct buffer *message) {
+    uint32_t length = (uint32_t)(message->length - CONNECTION_HEADROOM);
+    if (!session->outbox) session->outbox = calloc(1, sizeof *session->outbox);
+    if (!session->outbox || session->outbox->length > SESSION_OUTBOX_BYTES_MAX) {
+        session->stage = session->stage == SESSION_JOINING ? SESSION_JOINING : SESSION_ENDING;
+        fanout_leave(session);
+        connection_close(session->connection, CLOSE_POLICY, "answers are not taken");
+        return;
+    }
+    buffer_append(session->outbox, &length, sizeof length);
+    buffer_append(session->outbox, message->bytes, message->length);
+    connection_pause(session->connection, true);
+    connection_want_writable(session->connection);
+}
+
+void session_send(struct session *session, const struct message *message) {
+    struct buffer *scratch = &session->service->scratch;
+    static const uint8_t headroom[CONNECTION_HEADROOM];
+    if (!session->connection || session->stage == SESSION_ENDING) return;
+    buffer_clear(scratch);
+    buffer_append(scratch, headroom, sizeof headroom);
+    if (message_encode((enum encoding)session->encoding, message, scratch) != 0) {
+        log_event(LOG_ERROR, "encode_failed", "type=%s", message_type_name(message->type));
+        return;
+    }
+    if (session_is_free(session))
+        session_send_shared(session, scratch->bytes + sizeof headroom, scratch->length - sizeof headroom);
+    else keep(session, scratch);
+}
+
+void session_send_frame(struct session *session, struct buffer *frame) {
+    if (!session->connection || session->stage == SESSION_ENDING) return;
+    if (session_is_free(session))
+        session_send_shared(session, frame->bytes + CONNECTION_HEADROOM, frame->length - CONNECTION_HEADROOM);
+    else keep(session, frame);
+}
+
+static void send_outbox(struct session *session) {
+    struct buffer *outbox = session->outbox;
+    size_t at = 0;
+    while (at < outbox->length && !connection_is_choked(session->connection)) {
+        uint32_t length;
+        memcpy(&length, outbox->bytes + at, sizeof length);
+        uint8_t *payload = outbox->bytes + at + sizeof length + CONNECTION_HEADROOM;
+        at += sizeof length + CONNECTION_HEADROOM + length;
+        session_send_shared(session, payload, length);
+    }
+    memmove(outbox->bytes, outbox->bytes + at, outbox->length - at);
+    outbox->length -= at;
+    if (outbox->length > 0) {
+        connection_want_writable(session->connection);
+        return;
+    }
+    free_outbox(session);
+    if (session->stage == SESSION_LIVE) connection_pause(session->connection, false);
+}
+
+void session_writable(struct session *session) {
+    watch_choke(session);
+    if (session->outbox) send_outbox(session);
+    if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
+    if (session->wants_me) me_send(session);
+    fanout_catch_up(&session->service->fanout, session);
+}
+
+void session_error(struct session *session, uint32_t id, int error, const char *field, const char *why,
+                   uint32_t retry_ms) {
+    struct message message = {.type = MESSAGE_error,
+                              .error = {.id = id,
+                                        .code = ledig_error_name(error),
+                                        .message = why ? why : ledig_error_meaning(error),
+                                        .field = field,
+                                        .retry_ms = retry_ms}};
+    session_send(session, &message);
+}
+
+/* ---- Receiving ---- */
+
+void session_refuse(struct session *session, int error, const char *why) {
+    session_end(session, error, why, error == LEDIG_ETOO_LARGE ? CLOSE_TOO_LARGE : CLOSE_UNSUPPORTED_DATA);
+}
+
+/* A request that is understood so far that it can be answered leaves the connection open; bytes that are no message at
+ * all come from an app that is broken, and a hello that is wrong cannot be put right on this connection. */
+static void answer_fault(struct session *session, const struct message *message, uint32_t id,
+                         const struct fault *fault) {
+    session_error(session, id, fault->error, fault->field, fault->why, 0);
+    if (id > 0 || fault->error == LEDIG_EUNSUPPORTED) return;
+    session_end(session, 0, "bad message", message->type == MESSAGE_NONE ? CLOSE_BAD_DATA : CLOSE_POLICY);
+}
+
+void session_heard(struct session *session) {
+    session->heard_at_ms = uv_now(session->service->loop);
+    session->pinged = false;
+}
+
+void session_receive(struct session *session, const uint8_t *bytes, size_t length) {
+    session_heard(session);
+    if (session->stage == SESSION_ENDING) return;
+    struct arena *arena = session->service->arena;
+    struct message message;
+    struct fault fault;
+    uint32_t id = 0;
+    arena_reset(arena);
+    int error = message_decode((enum encoding)session->encoding, SIDE_APP, bytes, length, arena, &message, &id, &fault);
+    if (error) {
+        answer_fault(session, &message, id, &fault);
+    } else if (session->stage == SESSION_NEW) {
+        if (message.type == MESSAGE_hello) join_begin(session, &message.hello);
+        else session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", CLOSE_POLICY);
+    } else if (session->stage == SESSION_JOINING) {
+        session_error(session, id, LEDIG_ERATE_LIMITED, NULL, "wait for welcome", 1000);
+    } else {
+        requests_handle(session, id, &message);
+    }
+}
+
+/* ---- Time ---- */
+
+static void sweep_deadlines(struct service *service, uint64_t now_ms) {
+    for (struct session *s = service->with_deadline, *next; s; s = next) {
+        next = s->after;
+        if (now_ms < s->deadline_ms) continue;
+        if (s->stage == SESSION_DETACHED) {
+            attendance_leave(s);
+            session_free(s);
+        } else {
+            session_end(s, 0, "no hello in time", CLOSE_NO_HELLO);
+        }
+    }
+}
+
+/* A client that does not answer a ping for as long as the silence before it is gone, whatever the network says. */
+static bool is_dead(struct session *session, uint64_t now_ms) {
+    uint64_t unheard_ms = now_ms - session->heard_at_ms, ping_ms = session->service->options.ping_ms;
+    if (unheard_ms >= 2 * ping_ms && session->pinged) return true;
+    if (unheard_ms >= ping_ms && !session->pinged) {
+        session->pinged = true;
+        connection_ping(session->connection);
+    }
+    return false;
+}
+
+static void sweep_live(struct tenant *tenant, uint64_t now_ms) {
+    const struct service_options *options = &tenant->service->options;
+    for (size_t i = tenant->live_count; i-- > 0;) { /* from the end: one that is ended leaves the list */
+        struct session *session = tenant->live[i];
+        uint64_t silent_ms = now_ms - session->sent_at_ms;
+        if (session->choked_at_ms && now_ms - session->choked_at_ms >= options->stall_ms) {
+            session_end(session, 0, "takes nothing", CLOSE_POLICY);
+            continue;
+        }
+        if (is_dead(session, now_ms)) {
+            session_end(session, 0, "no sign of life", CLOSE_GOING_AWAY);
+            continue;
+        }
+        if (silent_ms >= options->ping_ms) session->wants_frame = true;
+        if (silent_ms >= options->ping_ms || fanout_is_due(session, now_ms)) fanout_mark(&tenant->service->fanout, tenant);
+    }
+}
+
+void session_sweep(struct service *service) {
+    uint64_t now_ms = uv_now(service->loop);
+    struct tenant *tenant, *next;
+    sweep_deadlines(service, now_ms);
+    HASH_ITER(hh, service->tenants, tenant, next) sweep_live(tenant, now_ms);
+}

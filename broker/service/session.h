@@ -1,0 +1,142 @@
+/* One device of one person: its facts, and while it is connected the connection, its place and its open requests.
+ *
+ * It begins with the connection. After `hello` it belongs to an attendee of a tenant; when the connection breaks it
+ * stays for grace_ms without one, so that a phone which changes network returns to it and nobody notices. */
+#ifndef LEDIG_SERVICE_SESSION_H
+#define LEDIG_SERVICE_SESSION_H
+
+#include "broker/identity/token.h"
+#include "broker/model/availability.h"
+#include "broker/model/company.h"
+#include "broker/service/connection.h"
+#include "protocol/message.h"
+
+struct attendee;
+struct request;
+struct service;
+struct tenant;
+
+#define SESSION_REQUESTS_MAX 64 /* open requests of one client; more are rate_limited */
+#define SESSION_OUTBOX_BYTES_MAX (1024 * 1024)
+#define SESSION_ID_BYTES 24
+
+enum session_stage {
+    SESSION_NEW,      /* no hello yet */
+    SESSION_JOINING,  /* its company is being loaded, or caught up with */
+    SESSION_LIVE,     /* welcome was sent */
+    SESSION_DETACHED, /* no connection; within its grace */
+    SESSION_ENDING    /* the connection is being closed */
+};
+
+struct session_hello {
+    char user[LEDIG_ID_CHARS_MAX + 1];
+    bool resumes;
+    struct place place; /* its epoch stands in `epoch` */
+    char epoch[LEDIG_ID_CHARS_MAX + 1];
+};
+
+struct session {
+    struct service *service;
+    struct connection *connection; /* NULL when detached */
+    struct tenant *tenant;         /* held, from SESSION_JOINING on */
+    struct attendee *attendee;     /* from SESSION_LIVE on */
+    struct session *next_device;   /* of the attendee */
+    struct session *before, *after; /* in the service's list of those with a deadline */
+    uint64_t deadline_ms;           /* the loop's time: of the hello, or of the grace */
+
+    struct filter *filter; /* from SESSION_JOINING on */
+    uint64_t cursor;
+    uint64_t sent_at_ms;    /* the loop's time of the last message to it */
+    uint64_t heard_at_ms;   /* and of the last sign of life from it */
+    uint64_t choked_at_ms;  /* since when it takes nothing; 0 = it does */
+    uint32_t live_index;    /* in the tenant's list */
+    uint8_t encoding;       /* enum encoding */
+    uint8_t stage;          /* enum session_stage */
+    uint8_t role;           /* enum role */
+    uint8_t requests_count;
+    bool pinged;        /* since it was heard last */
+    bool in_list;       /* of those with a deadline */
+    bool is_live;       /* in the tenant's list */
+    bool wants_frame;   /* is owed a `changes`, if only an empty one */
+    bool wants_me;      /* its own facts may have changed */
+    bool listed;        /* has been seen in the person's state */
+    bool caught_up;     /* the replica was brought up to its place already */
+    uint8_t state;      /* enum presence */
+    uint8_t state_before;
+    int64_t state_at_ms; /* time of record */
+    uint64_t me_hash;    /* of the last `me` */
+    struct request *requests;
+    struct buffer *outbox; /* messages that the connection did not take yet, each with its length before it; NULL = none */
+    struct session_hello *hello; /* while joining: what it asked for */
+    char id[SESSION_ID_BYTES];
+    char kind[12]; /* mobile, desktop, web, deskphone */
+    char *device;  /* the installation's own id */
+};
+
+/* ---- From the front ---- */
+
+/* NULL when out of memory. */
+struct session *session_open(struct service *service, struct connection *connection, enum encoding encoding);
+void session_receive(struct session *session, const uint8_t *bytes, size_t length);
+void session_writable(struct session *session);
+
+/* Something came from the client that is no message: it lives. */
+void session_heard(struct session *session);
+
+/* A frame that cannot be a message: of the wrong kind (text on msgpack or the other way), or too large. */
+void session_refuse(struct session *session, int error, const char *why);
+
+/* The connection is gone. */
+void session_closed(struct session *session);
+
+/* ---- For the modules of the service ---- */
+
+/* Encodes and sends, or keeps until it can be sent. */
+void session_send(struct session *session, const struct message *message);
+
+/* The same with a message that is encoded already, behind its headroom. */
+void session_send_frame(struct session *session, struct buffer *frame);
+
+/* Sends a payload that has headroom before it; only when session_is_free. */
+void session_send_shared(struct session *session, uint8_t *payload, size_t length);
+
+/* Whether it would take a message now. */
+bool session_is_free(const struct session *session);
+
+/* An `error`; `id` 0 = of the connection. `retry_ms` 0 = none. */
+void session_error(struct session *session, uint32_t id, int error, const char *field, const char *why,
+                   uint32_t retry_ms);
+
+/* Says why (unless error is 0) and closes. */
+void session_end(struct session *session, int error, const char *why, uint16_t code);
+
+/* Replaces the filter; takes it. */
+void session_set_filter(struct session *session, struct filter *filter);
+
+/* Says bye and closes. */
+void session_drain(struct session *session);
+
+/* What the device is doing: goes up at once and is shown as going down late. Returns whether that is a change. */
+bool session_set_state(struct session *session, enum presence state);
+
+/* Frees a session that has no connection and no attendee. */
+void session_free(struct session *session);
+
+/* The hello has come, or the device is back. */
+void session_clear_deadline(struct session *session);
+
+/* Deadlines, silence, stalls: called now and then by the service. */
+void session_sweep(struct service *service);
+
+#define CLOSE_GOING_AWAY 1001
+#define CLOSE_UNSUPPORTED_DATA 1003
+#define CLOSE_BAD_DATA 1007
+#define CLOSE_POLICY 1008
+#define CLOSE_TOO_LARGE 1009
+#define CLOSE_UNAUTHORIZED 4401
+#define CLOSE_FORBIDDEN 4403
+#define CLOSE_NO_HELLO 4408
+#define CLOSE_REPLACED 4409
+#define CLOSE_RATE_LIMITED 4429
+
+#endif

@@ -1,0 +1,256 @@
+#include "broker/log.h"
+#include "broker/service/attendance.h"
+#include "broker/service/tenant_state.h"
+#include "broker/service/withdrawal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void tenant_read(struct tenant *tenant);
+
+struct tenant *tenant_find(const struct service *service, const char *company) {
+    struct tenant *tenant = NULL;
+    HASH_FIND_STR(service->tenants, company, tenant);
+    return tenant;
+}
+
+bool tenant_is_ready(const struct tenant *tenant) {
+    return tenant->ready;
+}
+
+bool tenant_exists(const struct tenant *tenant) {
+    return tenant->ready && company_settings(tenant->company);
+}
+
+struct company *tenant_company(const struct tenant *tenant) {
+    return tenant->company;
+}
+
+const char *tenant_id(const struct tenant *tenant) {
+    return tenant->id;
+}
+
+/* ---- The clock ---- */
+
+static void on_due(uv_timer_t *timer) {
+    struct tenant *tenant = timer->data;
+    int64_t now_ms = service_now_ms(tenant->service);
+    company_tick(tenant->company, now_ms, false);
+    tenant_changed(tenant, now_ms);
+}
+
+void tenant_changed(struct tenant *tenant, int64_t now_ms) {
+    int64_t due_ms = company_next_due(tenant->company);
+    if (due_ms == NEVER) uv_timer_stop(&tenant->timer);
+    else uv_timer_start(&tenant->timer, on_due, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 1, 0);
+    fanout_mark(&tenant->service->fanout, tenant);
+}
+
+/* ---- Reading ---- */
+
+static void call_waiters(struct tenant_waiter **list, int error) {
+    struct tenant_waiter *waiter = *list;
+    *list = NULL;
+    while (waiter) {
+        struct tenant_waiter *next = waiter->next;
+        waiter->done(waiter->arg, error);
+        free(waiter);
+        waiter = next;
+    }
+}
+
+static void mark(struct tenant *tenant, const char *user) {
+    struct attendee *attendee = user && tenant->attendees ? attendance_find(tenant, user) : NULL;
+    if (attendee) attendance_mark(attendee);
+}
+
+static void apply(struct tenant *tenant, const struct store_record *record, bool contiguous, int64_t now_ms) {
+    char user[LEDIG_ID_CHARS_MAX + 1] = "";
+    const char *known = company_entity_user(tenant->company, record->entity);
+    if (known) snprintf(user, sizeof user, "%s", known);
+    mark(tenant, known); /* before: a removal makes it unknown */
+    int64_t withdrawn_at_ms = tenant->comparing && known ? withdrawal_at(tenant, user) : 0;
+    struct company_write write = {record->entity, record->revision, record->bytes, record->length};
+    int error = company_apply(tenant->company, &write, contiguous, tenant->comparing, now_ms);
+    if (error)
+        log_event(LOG_ERROR, "record_refused", "company=%s error=\"%s\"", tenant->id, ledig_error_meaning(error));
+    if (withdrawn_at_ms) withdrawal_keep(tenant, user, withdrawn_at_ms);
+    if (!known) mark(tenant, company_entity_user(tenant->company, record->entity));
+}
+
+static void on_page(void *arg, const struct store_record *records, size_t count) {
+    struct tenant *tenant = arg;
+    int64_t now_ms = service_now_ms(tenant->service);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t held = company_revision(tenant->company, records[i].entity, NULL, NULL);
+        if (tenant->comparing && held == records[i].revision) company_seen(tenant->company, records[i].entity);
+        else apply(tenant, &records[i], false, now_ms);
+    }
+}
+
+static void take_head(struct tenant *tenant, const struct store_head *head, int64_t now_ms) {
+    struct company_epoch earlier[COMPANY_EPOCHS_MAX];
+    _Static_assert(COMPANY_EPOCHS_MAX == STORE_EPOCHS_MAX, "a head remembers as many epochs as a replica");
+    for (size_t i = 0; i < head->earlier_count; i++) {
+        memcpy(earlier[i].epoch, head->earlier[i].epoch, sizeof earlier[i].epoch);
+        earlier[i].version = head->earlier[i].version;
+    }
+    if (tenant->comparing) company_compare_end(tenant->company, head->version, now_ms);
+    company_set_history(tenant->company, head->pruned, earlier, head->earlier_count);
+    company_reached(tenant->company, head->epoch, head->version);
+    tenant->comparing = false;
+    tenant->behind = false;
+    if (!tenant->ready)
+        log_event(LOG_INFO, "company_loaded", "company=%s members=%zu", tenant->id,
+                  company_member_count(tenant->company));
+    tenant->ready = true;
+}
+
+static void on_read(void *arg, int error, const struct store_head *head) {
+    struct tenant *tenant = arg;
+    int64_t now_ms = service_now_ms(tenant->service);
+    tenant->reading = false;
+    if (error) {
+        call_waiters(&tenant->waiters, LEDIG_EUNAVAILABLE);
+        call_waiters(&tenant->next_waiters, LEDIG_EUNAVAILABLE);
+        return; /* the next verify batch begins anew */
+    }
+    if (!tenant->comparing && strcmp(head->epoch, company_epoch(tenant->company)) != 0) {
+        tenant->ready = tenant->ready && company_epoch(tenant->company)[0];
+        tenant->comparing = true; /* another history: what was read is not enough */
+        tenant_read(tenant);
+        return;
+    }
+    take_head(tenant, head, now_ms);
+    tenant_changed(tenant, now_ms);
+    call_waiters(&tenant->waiters, 0);
+    if (tenant->next_waiters || tenant->heard > head->version) {
+        tenant->waiters = tenant->next_waiters;
+        tenant->next_waiters = NULL;
+        tenant_read(tenant);
+    }
+    tenant->heard = 0;
+}
+
+static void on_watched(void *arg, int error) {
+    struct tenant *tenant = arg;
+    if (error) {
+        on_read(tenant, error, NULL);
+        return;
+    }
+    tenant->watched = true;
+    tenant->reading = false;
+    tenant_read(tenant);
+}
+
+/* The doorbell first, so that nothing falls between the read and what it tells. */
+static void tenant_read(struct tenant *tenant) {
+    if (tenant->reading || tenant->service->closing) return;
+    struct store *store = tenant->service->store;
+    tenant->reading = true;
+    if (!tenant->watched) {
+        store_watch(store, tenant->id, on_watched, tenant);
+        return;
+    }
+    if (!tenant->ready) tenant->comparing = true;
+    if (tenant->comparing) company_compare_begin(tenant->company);
+    store_read_since(store, tenant->id, tenant->comparing ? 0 : company_version(tenant->company), on_page, on_read,
+                     tenant);
+}
+
+void tenant_heard(struct tenant *tenant, const struct store_news *news) {
+    if (!tenant->ready || tenant->reading) {
+        if (news->version > tenant->heard) tenant->heard = news->version;
+        return;
+    }
+    bool same_epoch = strcmp(news->epoch, company_epoch(tenant->company)) == 0;
+    uint64_t version = company_version(tenant->company);
+    if (same_epoch && news->version <= version) return;
+    if (!same_epoch || !news->whole || news->version != version + 1) {
+        tenant_read(tenant);
+        return;
+    }
+    int64_t now_ms = service_now_ms(tenant->service);
+    for (size_t i = 0; i < news->count; i++) apply(tenant, &news->records[i], true, now_ms);
+    company_reached(tenant->company, news->epoch, news->version);
+    tenant_changed(tenant, now_ms);
+}
+
+void tenant_verified(struct tenant *tenant, const struct store_head *head, bool leases_changed, int64_t now_ms) {
+    if (tenant->ready) {
+        company_tick(tenant->company, now_ms, leases_changed);
+        tenant_changed(tenant, now_ms);
+    }
+    if (tenant->reading) return;
+    uint64_t version = company_version(tenant->company);
+    bool same_epoch = strcmp(head->epoch, company_epoch(tenant->company)) == 0;
+    /* A head below the replica was read before a doorbell that has come since; where it stays there, the company was
+     * put back to an earlier state. */
+    bool below = same_epoch && head->version < version;
+    bool put_back = below && tenant->behind;
+    tenant->behind = below;
+    if (put_back) tenant->comparing = true;
+    if (!tenant->ready || !same_epoch || head->version > version || put_back) tenant_read(tenant);
+}
+
+/* ---- Holding ---- */
+
+struct tenant *tenant_hold(struct service *service, const char *id) {
+    struct tenant *tenant = tenant_find(service, id);
+    if (tenant) {
+        tenant->holds++;
+        return tenant;
+    }
+    tenant = calloc(1, sizeof *tenant + strlen(id) + 1);
+    if (!tenant) return NULL;
+    strcpy(tenant->id, id);
+    tenant->service = service;
+    tenant->company = company_open(id, service->leases);
+    if (!tenant->company) {
+        free(tenant);
+        return NULL;
+    }
+    tenant->holds = 1;
+    tenant->timer.data = tenant;
+    uv_timer_init(service->loop, &tenant->timer);
+    HASH_ADD_STR(service->tenants, id, tenant);
+    tenant_read(tenant);
+    return tenant;
+}
+
+void tenant_release(struct tenant *tenant) {
+    if (--tenant->holds == 0) tenant->idle_since_ms = uv_now(tenant->service->loop);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+    free(handle->data);
+}
+
+void tenant_close(struct tenant *tenant) {
+    fanout_forget(&tenant->service->fanout, tenant);
+    HASH_DEL(tenant->service->tenants, tenant);
+    company_close(tenant->company);
+    free(tenant->live);
+    uv_close((uv_handle_t *)&tenant->timer, on_timer_closed);
+}
+
+void tenant_unload_if_idle(struct tenant *tenant) {
+    struct service *service = tenant->service;
+    if (tenant->holds > 0 || tenant->reading) return;
+    if (uv_now(service->loop) - tenant->idle_since_ms < service->options.idle_ms) return;
+    if (tenant->watched) store_unwatch(service->store, tenant->id);
+    log_event(LOG_INFO, "company_unloaded", "company=%s", tenant->id);
+    tenant_close(tenant);
+}
+
+int tenant_when_ready(struct tenant *tenant, bool fresh, tenant_done done, void *arg) {
+    struct tenant_waiter *waiter = malloc(sizeof *waiter);
+    if (!waiter) return LEDIG_ENO_MEMORY;
+    *waiter = (struct tenant_waiter){.done = done, .arg = arg};
+    /* a read that had begun before may miss what is asked for */
+    struct tenant_waiter **list = tenant->reading && tenant->ready && fresh ? &tenant->next_waiters : &tenant->waiters;
+    waiter->next = *list;
+    *list = waiter;
+    tenant_read(tenant);
+    return 0;
+}

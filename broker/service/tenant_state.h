@@ -1,0 +1,76 @@
+/* What a loaded company consists of, for the modules of the service that tend it: tenant.c, attendance.c, session.c and
+ * fanout.c. Everyone else uses tenant.h. */
+#ifndef LEDIG_SERVICE_TENANT_STATE_H
+#define LEDIG_SERVICE_TENANT_STATE_H
+
+#include "broker/service/session.h"
+#include "broker/service/tenant.h"
+
+#include <uthash.h>
+
+/* One person with at least one device here, connected or within its grace. */
+struct attendee {
+    struct tenant *tenant;
+    struct session *sessions; /* linked by `next_device`; owned */
+    struct attendee *due_next;
+    size_t updates; /* commits about the devices that have no answer yet */
+    bool due;       /* in the tenant's list of those whose records may have changed */
+    bool unsaved;   /* a commit about the devices failed; tried again after the next verify batch */
+    UT_hash_handle hh;
+    char user[];
+};
+
+struct tenant_waiter {
+    struct tenant_waiter *next;
+    tenant_done done;
+    void *arg;
+};
+
+struct tenant {
+    struct service *service;
+    struct company *company;
+    UT_hash_handle hh;
+
+    unsigned holds;
+    uint64_t idle_since_ms; /* the loop's time; while nobody holds it */
+
+    bool ready;      /* the replica stands */
+    bool watched;    /* the subscription stands */
+    bool reading;    /* a read of the index is under way */
+    bool comparing;  /* it is a comparison with the whole */
+    bool behind;     /* the head was below the replica at the last reading */
+    uint64_t heard;  /* newest version that the doorbell told of during the read */
+    struct tenant_waiter *waiters;      /* for the read that is under way */
+    struct tenant_waiter *next_waiters; /* who came after it had begun, and wants what is newer */
+
+    uv_timer_t timer; /* the next entry that is due by the clock */
+
+    struct attendee *attendees; /* uthash by user */
+    struct attendee *due;       /* those to look at before the next flush */
+
+    struct session **live; /* those that hear of changes, in no order */
+    size_t live_count, live_capacity;
+    size_t flush_at;   /* next of them in the flush that is under way */
+    size_t flush_left; /* how many of them are still to be looked at */
+    bool dirty;        /* in the fan-out's list */
+    struct tenant *dirty_next;
+
+    char id[];
+};
+
+/* The replica has changed: a flush follows, and the timer is set anew. */
+void tenant_changed(struct tenant *tenant, int64_t now_ms);
+
+/* A verify batch found this head. */
+void tenant_verified(struct tenant *tenant, const struct store_head *head, bool leases_changed, int64_t now_ms);
+
+/* The doorbell told of a commit. */
+void tenant_heard(struct tenant *tenant, const struct store_news *news);
+
+/* Unloads the company if nobody has held it for the service's idle_ms. */
+void tenant_unload_if_idle(struct tenant *tenant);
+
+/* Frees it. Nobody holds it, and the store has no request of it open. */
+void tenant_close(struct tenant *tenant);
+
+#endif

@@ -1,0 +1,35 @@
+/* A change to some records of one company, said in terms of records: reads, applies, encodes, commits, and does so again
+ * as long as others were faster. This is where records are opened and sealed. */
+#ifndef LEDIG_SERVICE_UPDATE_H
+#define LEDIG_SERVICE_UPDATE_H
+
+#include "broker/model/record.h"
+#include "broker/store/store.h"
+
+struct service;
+
+struct update_target {
+    enum record_kind kind;
+    const char *id; /* lent for the call */
+};
+
+struct update_entity {
+    const struct record *current; /* NULL: never written, taken out, or a tombstone */
+    struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
+                                     what the caller holds, or into `arena` */
+    enum store_action action;     /* preset to STORE_CHECK: what shall become of it */
+};
+
+/* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same
+ * result for the same records, up to the clock. 0, UPDATE_NOTHING or a LEDIG_E… that ends the update. */
+typedef int (*update_apply)(void *arg, struct update_entity *entities, size_t count, struct arena *arena);
+
+/* `version` is that of the commit; where nothing had to be changed, the one that the replica has, or 0. */
+typedef void (*update_done)(void *arg, int error, uint64_t version);
+
+/* Never calls back at once. `arg` must live until `done`. At most STORE_COMMIT_ENTITIES_MAX targets. LEDIG_ENO_MEMORY:
+ * nothing was begun, and `done` is not called. */
+int update_start(struct service *service, const char *company, const struct update_target *targets, size_t count,
+                 update_apply apply, update_done done, void *arg);
+
+#endif

@@ -1,0 +1,306 @@
+#include "broker/supervisor.h"
+#include "broker/child.h"
+#include "broker/config.h"
+#include "broker/data_dir.h"
+#include "broker/front/front.h"
+#include "broker/identity/token.h"
+#include "broker/log.h"
+#include "broker/operations.h"
+#include "broker/store/embedded_redis.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN_MAX 65        /* 64 app workers and the router's */
+#define END_MS_MAX 6000        /* then a worker that has not ended is killed */
+
+struct supervisor {
+    struct config *config;
+    uv_loop_t loop;
+    uv_signal_t terminate, interrupt, child_ended;
+    uv_timer_t deadline; /* of an orderly end */
+    struct embedded_redis *redis; /* NULL: one that exists is used */
+    struct front *front;
+    struct operations operations;
+    struct child children[CHILDREN_MAX];
+    size_t count;
+    int reserved[2]; /* sockets that keep the workers' ports ours while no worker listens */
+    bool announced, ending;
+    int code;
+};
+
+static int fail(const char *line) {
+    fprintf(stderr, "ledigd: %s\n", line);
+    return 1;
+}
+
+/* ---- Saying where we are ---- */
+
+static void print_url(char *url, size_t size, const char *scheme, const struct endpoint *endpoint, const char *path) {
+    bool v6 = strchr(endpoint->host, ':') != NULL;
+    snprintf(url, size, "%s://%s%s%s:%d%s", scheme, v6 ? "[" : "", endpoint->host, v6 ? "]" : "", endpoint->port, path);
+}
+
+static json_t *describe_children(const struct supervisor *supervisor) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < supervisor->count; i++) {
+        const struct child *child = &supervisor->children[i];
+        json_array_append_new(list, json_pack("{s:s, s:i, s:I}", "kind", child->kind, "index", (int)child->index,
+                                              "pid", (json_int_t)child->pid));
+    }
+    return list;
+}
+
+static void publish(const struct supervisor *supervisor) {
+    const struct config *config = supervisor->config;
+    char app[128], router[128], ops[128];
+    print_url(app, sizeof app, "ws", &config->listen, "/v1");
+    print_url(router, sizeof router, "http", &config->router_listen, "");
+    print_url(ops, sizeof ops, "http", &config->ops_listen, "");
+    pid_t redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", app, "router_url", router, "ops_url", ops, "pid",
+                             (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers",
+                             describe_children(supervisor));
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    if (!text || data_dir_publish(config->data, text, strlen(text)) != 0)
+        log_event(LOG_ERROR, "publish_failed", "error=\"%s\"", strerror(errno));
+    free(text);
+    json_decref(json);
+}
+
+static bool all_ready(void *arg) {
+    const struct supervisor *supervisor = arg;
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (!child_is_ready(&supervisor->children[i])) return false;
+    return supervisor->count > 0 && !supervisor->ending;
+}
+
+static void on_child_changed(void *arg) {
+    struct supervisor *supervisor = arg;
+    const struct config *config = supervisor->config;
+    if (supervisor->ending) return;
+    if (supervisor->announced) publish(supervisor);
+    if (supervisor->announced || !all_ready(supervisor)) return;
+    supervisor->announced = true;
+    publish(supervisor);
+    char app[128], router[128], ops[128];
+    print_url(app, sizeof app, "ws", &config->listen, "/v1");
+    print_url(router, sizeof router, "http", &config->router_listen, "");
+    print_url(ops, sizeof ops, "http", &config->ops_listen, "");
+    printf("ledigd ready: apps %s, routers %s, operations %s\n", app, router, ops);
+    fflush(stdout);
+}
+
+/* ---- Ending ---- */
+
+static void close_handles(struct supervisor *supervisor) {
+    for (size_t i = 0; i < supervisor->count; i++) child_close(&supervisor->children[i]);
+    uv_close((uv_handle_t *)&supervisor->terminate, NULL);
+    uv_close((uv_handle_t *)&supervisor->interrupt, NULL);
+    uv_close((uv_handle_t *)&supervisor->child_ended, NULL);
+    uv_close((uv_handle_t *)&supervisor->deadline, NULL);
+}
+
+static void on_redis_stopped(void *arg) {
+    struct supervisor *supervisor = arg;
+    data_dir_withdraw(supervisor->config->data);
+    close_handles(supervisor);
+}
+
+static void on_front_closed(void *arg) {
+    struct supervisor *supervisor = arg;
+    supervisor->front = NULL;
+    if (supervisor->redis) embedded_redis_stop(supervisor->redis, on_redis_stopped, supervisor);
+    else on_redis_stopped(supervisor);
+}
+
+/* Redis goes last: the workers end their leases in it. */
+static void go_on_ending(struct supervisor *supervisor) {
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i].pid) return;
+    uv_timer_stop(&supervisor->deadline);
+    if (supervisor->front) front_close(supervisor->front, on_front_closed, supervisor);
+    else on_front_closed(supervisor);
+}
+
+static void signal_children(struct supervisor *supervisor, int number) {
+    for (size_t i = 0; i < supervisor->count; i++)
+        if (supervisor->children[i].pid) kill(supervisor->children[i].pid, number);
+}
+
+static void on_deadline(uv_timer_t *timer) {
+    signal_children(timer->data, SIGKILL);
+}
+
+static void end(struct supervisor *supervisor, int code) {
+    if (supervisor->ending) {
+        signal_children(supervisor, SIGKILL); /* asked twice: at once */
+        return;
+    }
+    supervisor->ending = true;
+    supervisor->code = code;
+    log_event(LOG_INFO, "ending", "code=%d", code);
+    for (size_t i = 0; i < supervisor->count; i++) uv_timer_stop(&supervisor->children[i].again);
+    signal_children(supervisor, SIGTERM);
+    uv_timer_start(&supervisor->deadline, on_deadline, END_MS_MAX, 0);
+    go_on_ending(supervisor);
+}
+
+static void on_terminate(uv_signal_t *signal, int number) {
+    (void)number;
+    end(signal->data, 0);
+}
+
+static void on_child_ended(uv_signal_t *signal, int number) {
+    struct supervisor *supervisor = signal->data;
+    int status;
+    pid_t pid;
+    (void)number;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (supervisor->redis && embedded_redis_reaped(supervisor->redis, pid, status)) continue;
+        for (size_t i = 0; i < supervisor->count; i++)
+            if (supervisor->children[i].pid == pid) child_reaped(&supervisor->children[i], status, supervisor->ending);
+    }
+    if (supervisor->ending && supervisor->front) go_on_ending(supervisor);
+}
+
+/* ---- Starting ---- */
+
+static void start_workers(struct supervisor *supervisor) {
+    size_t apps = supervisor->config->workers;
+    for (size_t i = 0; i <= apps; i++) {
+        struct child *child = &supervisor->children[supervisor->count++];
+        child->config = supervisor->config;
+        child->kind = i < apps ? "app" : "router";
+        child->index = i < apps ? (uint32_t)i : 0;
+        child->changed = on_child_changed;
+        child->arg = supervisor;
+        if (child_open(&supervisor->loop, child) != 0) {
+            fail("cannot start a worker: no process or descriptor is left");
+            end(supervisor, 1);
+            return;
+        }
+    }
+}
+
+static void on_redis_ready(void *arg, const char *url) {
+    struct supervisor *supervisor = arg;
+    if (supervisor->ending) return;
+    if (supervisor->count > 0) { /* it is back */
+        log_event(LOG_INFO, "redis_back", "pid=%ld", (long)embedded_redis_pid(supervisor->redis));
+        if (supervisor->announced) publish(supervisor);
+        return;
+    }
+    snprintf(supervisor->config->redis, sizeof supervisor->config->redis, "%s", url);
+    start_workers(supervisor);
+}
+
+static void on_redis_down(void *arg, const char *why) {
+    (void)arg;
+    log_event(LOG_ERROR, "redis_down", "why=\"%s\"", why);
+}
+
+static void on_redis_failed(void *arg, const char *why) {
+    fail(why);
+    end(arg, 1);
+}
+
+/* Finds out that a port is taken before anything is started, and keeps it: with SO_REUSEPORT a second broker of the same
+ * user could otherwise share it unseen. */
+static int reserve(struct endpoint *endpoint, const char *flag, int *kept) {
+    char line[256];
+    int port;
+    int probe = front_bind(endpoint->host, endpoint->port, true, &port);
+    if (probe < 0) {
+        snprintf(line, sizeof line,
+                 errno == EADDRINUSE ? "port %d of %s is taken: stop what listens there, or give another with --%s"
+                                     : "cannot listen on port %d of %s: give another address with --%s",
+                 endpoint->port, endpoint->host, flag);
+        return fail(line);
+    }
+    close(probe);
+    *kept = front_bind(endpoint->host, port, false, &endpoint->port);
+    if (*kept >= 0) return 0;
+    snprintf(line, sizeof line, "cannot keep port %d of %s: %s", port, endpoint->host, strerror(errno));
+    return fail(line);
+}
+
+static int open_operations(struct supervisor *supervisor) {
+    struct config *config = supervisor->config;
+    int kept = -1;
+    if (reserve(&config->ops_listen, "ops-listen", &kept)) return 1;
+    supervisor->operations = (struct operations){all_ready, supervisor};
+    struct front_options options = {.host = config->ops_listen.host,
+                                    .port = config->ops_listen.port,
+                                    .http = operations_handle,
+                                    .http_arg = &supervisor->operations,
+                                    .http_body_bytes_max = 1024};
+    int error = front_open(&supervisor->loop, &options, &supervisor->front);
+    close(kept);
+    return error ? fail("cannot serve the operations port") : 0;
+}
+
+static int open_key(const struct config *config) {
+    char line[PATH_MAX + 128];
+    struct token_key *key = NULL;
+    int error = token_key_open(config->data, true, &key);
+    token_key_close(key);
+    if (!error) return 0;
+    snprintf(line, sizeof line, "%s/token.key: %s", config->data,
+             error == LEDIG_EFORBIDDEN ? "others may read it: chmod 600, and think of whom it may have reached"
+             : error == LEDIG_EDAMAGED ? "is damaged: put the right one back, or move it away to void every token"
+                                       : strerror(errno));
+    return fail(line);
+}
+
+static void watch_signals(struct supervisor *supervisor) {
+    uv_loop_t *loop = &supervisor->loop;
+    supervisor->terminate.data = supervisor->interrupt.data = supervisor->child_ended.data = supervisor;
+    supervisor->deadline.data = supervisor;
+    uv_signal_init(loop, &supervisor->terminate);
+    uv_signal_init(loop, &supervisor->interrupt);
+    uv_signal_init(loop, &supervisor->child_ended);
+    uv_timer_init(loop, &supervisor->deadline);
+    uv_signal_start(&supervisor->terminate, on_terminate, SIGTERM);
+    uv_signal_start(&supervisor->interrupt, on_terminate, SIGINT);
+    uv_signal_start(&supervisor->child_ended, on_child_ended, SIGCHLD);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int start(struct supervisor *supervisor) {
+    struct config *config = supervisor->config;
+    char why[PATH_MAX + 256], dir[PATH_MAX + 16];
+    if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
+    if (open_key(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
+        reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))
+        return 1;
+    if (uv_loop_init(&supervisor->loop) != 0) return fail("cannot make a loop");
+    watch_signals(supervisor);
+    if (open_operations(supervisor)) return 1;
+    if (config->redis[0]) {
+        start_workers(supervisor);
+        return 0;
+    }
+    snprintf(dir, sizeof dir, "%s/redis", config->data);
+    struct embedded_redis_options options = {.dir = dir,
+                                             .ready = on_redis_ready,
+                                             .down = on_redis_down,
+                                             .failed = on_redis_failed,
+                                             .arg = supervisor};
+    return embedded_redis_start(&supervisor->loop, &options, &supervisor->redis) ? fail("out of memory") : 0;
+}
+
+int supervisor_run(struct config *config) {
+    static struct supervisor supervisor; /* lives as long as the process; large */
+    supervisor.config = config;
+    if (start(&supervisor)) return 1;
+    uv_run(&supervisor.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&supervisor.loop);
+    return supervisor.code;
+}

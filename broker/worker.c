@@ -1,0 +1,182 @@
+#include "broker/worker.h"
+#include "broker/config.h"
+#include "broker/front/front.h"
+#include "broker/log.h"
+#include "broker/service/provisioning.h"
+#include "broker/service/router_api.h"
+#include "broker/service/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LOOK_MS 10         /* for readiness, until it is there */
+#define DRAIN_MS_MAX 3000  /* for the clients to close after `bye` */
+
+struct worker {
+    const struct config *config;
+    bool serves_apps;
+    uv_loop_t loop;
+    struct token_key *key;
+    struct service *service;
+    struct front *front;
+    uv_signal_t terminate;
+    uv_timer_t timer; /* reports; while ending, waits for the clients to go */
+    uint64_t ending_since_ms;
+    bool ready, ending;
+    char password[CONFIG_TEXT_BYTES];
+};
+
+static int fail(const char *what, const char *why) {
+    fprintf(stderr, "ledigd: %s: %s\n", what, why);
+    return 1;
+}
+
+/* ---- Reporting ---- */
+
+static void report(struct worker *worker) {
+    char line[128];
+    int64_t stale_ms = store_stale_ms(worker->service->store);
+    int length = snprintf(line, sizeof line, "ready=%d stale_ms=%lld connections=%zu\n", worker->ready,
+                          (long long)stale_ms, worker->service->connections);
+    ssize_t written = write((int)worker->config->report_fd, line, (size_t)length);
+    if (written < 0 && errno == EPIPE) _exit(1); /* the supervisor is gone, and its other children with it */
+}
+
+static void on_timer(uv_timer_t *timer) {
+    struct worker *worker = timer->data;
+    bool was = worker->ready;
+    worker->ready = service_is_ready(worker->service);
+    if (worker->ready != was)
+        log_event(LOG_INFO, worker->ready ? "ready" : "not_ready", "connections=%zu", worker->service->connections);
+    report(worker);
+    uv_timer_set_repeat(timer, worker->ready ? WORKER_REPORT_MS : LOOK_MS);
+    if (worker->ready && !was) uv_timer_again(timer);
+}
+
+/* ---- Ending ---- */
+
+static void on_service_closed(void *arg) {
+    struct worker *worker = arg;
+    uv_close((uv_handle_t *)&worker->terminate, NULL);
+    uv_close((uv_handle_t *)&worker->timer, NULL);
+}
+
+static void on_front_closed(void *arg) {
+    struct worker *worker = arg;
+    service_close(worker->service, on_service_closed, worker);
+}
+
+static void on_drain(uv_timer_t *timer) {
+    struct worker *worker = timer->data;
+    bool late = uv_now(&worker->loop) - worker->ending_since_ms >= DRAIN_MS_MAX;
+    if (worker->service->connections > 0 && !late) return;
+    uv_timer_stop(timer);
+    front_close(worker->front, on_front_closed, worker);
+}
+
+static void on_terminate(uv_signal_t *signal, int number) {
+    struct worker *worker = signal->data;
+    (void)number;
+    if (worker->ending) return;
+    worker->ending = true;
+    worker->ending_since_ms = uv_now(&worker->loop);
+    log_event(LOG_INFO, "draining", "connections=%zu", worker->service->connections);
+    front_stop_accepting(worker->front);
+    service_drain(worker->service);
+    uv_timer_start(&worker->timer, on_drain, LOOK_MS, LOOK_MS);
+}
+
+/* ---- Starting ---- */
+
+static void limit_resources(void) {
+    struct rlimit limit;
+    /* a core would hold what people do at work */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* of the terminal: the supervisor decides */
+    signal(SIGHUP, SIG_IGN);
+}
+
+static int read_password(struct worker *worker) {
+    const char *path = worker->config->redis_password_file;
+    if (!path[0]) return 0;
+    FILE *file = fopen(path, "re");
+    if (!file) return fail(path, strerror(errno));
+    if (!fgets(worker->password, sizeof worker->password, file)) worker->password[0] = 0;
+    fclose(file);
+    worker->password[strcspn(worker->password, "\r\n")] = 0;
+    return worker->password[0] ? 0 : fail(path, "holds no password");
+}
+
+static int open_service(struct worker *worker) {
+    const struct config *config = worker->config;
+    struct service_options options = {.redis_url = config->redis,
+                                      .redis_user = config->redis_user[0] ? config->redis_user : NULL,
+                                      .redis_password = worker->password[0] ? worker->password : NULL,
+                                      .store_timeout_ms = config->store_timeout_ms,
+                                      .verify_ms = config->verify_ms,
+                                      .hello_ms = config->hello_ms,
+                                      .ping_ms = config->ping_ms,
+                                      .background_ms = config->background_ms,
+                                      .grace_ms = config->grace_ms,
+                                      .slice_ms = config->slice_ms,
+                                      .stall_ms = config->stall_ms,
+                                      .idle_ms = config->idle_ms,
+                                      .lease_ms = config->lease_ms,
+                                      .serves_apps = worker->serves_apps};
+    int error = service_open(&worker->loop, &options, worker->key, &worker->service);
+    return error ? fail("cannot open the store", ledig_error_meaning(error)) : 0;
+}
+
+static int open_front(struct worker *worker) {
+    const struct config *config = worker->config;
+    const struct endpoint *endpoint = worker->serves_apps ? &config->listen : &config->router_listen;
+    struct front_options options = {.host = endpoint->host, .port = endpoint->port};
+    char what[96];
+    if (worker->serves_apps) {
+        options.service = worker->service;
+    } else {
+        options.http = router_api_handle;
+        options.http_arg = worker->service;
+        options.http_body_bytes_max = IMPORT_BYTES_MAX;
+    }
+    if (front_open(&worker->loop, &options, &worker->front) == 0) return 0;
+    snprintf(what, sizeof what, "cannot listen on %s port %d", endpoint->host, endpoint->port);
+    return fail(what, strerror(errno));
+}
+
+static int start(struct worker *worker) {
+    int error = token_key_open(worker->config->data, false, &worker->key);
+    if (error) return fail("cannot read the token key", ledig_error_meaning(error));
+    if (uv_loop_init(&worker->loop) != 0) return fail("cannot make a loop", strerror(errno));
+    worker->terminate.data = worker->timer.data = worker;
+    uv_signal_init(&worker->loop, &worker->terminate);
+    uv_signal_start(&worker->terminate, on_terminate, SIGTERM);
+    uv_timer_init(&worker->loop, &worker->timer);
+    if (read_password(worker) || open_service(worker) || open_front(worker)) return 1;
+    fcntl((int)worker->config->report_fd, F_SETFL, O_NONBLOCK);
+    fcntl((int)worker->config->report_fd, F_SETFD, FD_CLOEXEC);
+    uv_timer_start(&worker->timer, on_timer, LOOK_MS, LOOK_MS);
+    return 0;
+}
+
+int worker_run(const struct config *config) {
+    struct worker worker = {.config = config, .serves_apps = strcmp(config->worker, "app") == 0};
+    limit_resources();
+    if (start(&worker)) return 1;
+    uv_run(&worker.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker.loop);
+    token_key_close(worker.key);
+    explicit_bzero(worker.password, sizeof worker.password);
+    return 0;
+}

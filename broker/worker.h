@@ -1,0 +1,15 @@
+/* A worker process: one loop, one service, one port. Started by the supervisor, which it tells how it does. */
+#ifndef LEDIG_WORKER_H
+#define LEDIG_WORKER_H
+
+struct config;
+
+#define WORKER_REPORT_MS 1000
+
+/* Serves until SIGTERM, or until the supervisor is gone. Returns the exit code of the process; 1 with a line on stderr.
+ *
+ * Reports lines to config->report_fd: every WORKER_REPORT_MS, and as soon as it is ready,
+ * `ready=0|1 stale_ms=N connections=N`. */
+int worker_run(const struct config *config);
+
+#endif

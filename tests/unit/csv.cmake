@@ -1,0 +1,1 @@
+set(csv_libraries ledig_service)

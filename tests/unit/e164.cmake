@@ -1,0 +1,1 @@
+set(e164_libraries ledig_service)

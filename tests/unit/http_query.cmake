@@ -1,0 +1,1 @@
+set(http_query_libraries ledig_service)

@@ -1,0 +1,1 @@
+set(roster_libraries ledig_service)
