@@ -31,7 +31,9 @@ struct supervisor {
     struct child children[CHILDREN_MAX];
     size_t count;
     int reserved[2]; /* sockets that keep the workers' ports ours while no worker listens */
-    bool announced, ending;
+    bool announced;
+    bool ending;        /* no worker is started any more */
+    bool workers_ended; /* now the port and Redis are closed */
     int code;
 };
 
@@ -122,8 +124,10 @@ static void on_front_closed(void *arg) {
 
 /* Redis goes last: the workers end their leases in it. */
 static void go_on_ending(struct supervisor *supervisor) {
+    if (!supervisor->ending || supervisor->workers_ended) return;
     for (size_t i = 0; i < supervisor->count; i++)
         if (supervisor->children[i].pid) return;
+    supervisor->workers_ended = true;
     uv_timer_stop(&supervisor->deadline);
     if (supervisor->front) front_close(supervisor->front, on_front_closed, supervisor);
     else on_front_closed(supervisor);
@@ -167,7 +171,7 @@ static void on_child_ended(uv_signal_t *signal, int number) {
         for (size_t i = 0; i < supervisor->count; i++)
             if (supervisor->children[i].pid == pid) child_reaped(&supervisor->children[i], status, supervisor->ending);
     }
-    if (supervisor->ending && supervisor->front) go_on_ending(supervisor);
+    go_on_ending(supervisor);
 }
 
 /* ---- Starting ---- */

@@ -18,6 +18,8 @@
 #define WEBSOCKET_READ_BYTES 512 /* kept for each connection; longer messages are put together */
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
+#define HANDSHAKES_MAX 512      /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
+#define APP_HEAD_BYTES_MAX 4096 /* an app's token comes in its hello */
 #define ENDING_MS 5
 #define ENDING_TURNS 5
 
@@ -132,7 +134,9 @@ static int create_context(struct front *front) {
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
-                                             .max_http_header_data = HTTP_HEADERS_BYTES_MAX,
+                                             .max_http_header_data = front->service ? APP_HEAD_BYTES_MAX
+                                                                                    : HTTP_HEADERS_BYTES_MAX,
+                                             .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HANDSHAKE_S,
                                              .keepalive_timeout = 60,
                                              .retry_and_idle_policy = &no_pings};

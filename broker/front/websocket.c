@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define PATH "/v1"
-#define CLOSE_REASON_CHARS_MAX 120 /* a control frame holds 125 bytes, two of them are the code (RFC 6455, 5.5) */
+#define CLOSE_REASON_BYTES_MAX 123 /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
+#define CLOSE_WAIT_S 2             /* for the client's own close frame */
 
 _Static_assert(CONNECTION_HEADROOM >= LWS_PRE, "libwebsockets writes its header before the payload");
 
@@ -20,13 +21,15 @@ struct connection {
     bool closing;    /* a close was asked for */
     bool dead;       /* writing failed */
     bool wants_ping;
-    uint16_t close_code;
-    const char *close_reason; /* a constant */
 };
 
 const size_t websocket_session_bytes = sizeof(struct connection);
 
 /* ---- What the service may do with it ---- */
+
+static void kill_after(struct connection *connection, int seconds) {
+    lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, seconds);
+}
 
 int connection_send(struct connection *connection, uint8_t *payload, size_t length) {
     if (connection->dead || connection->closing) return LEDIG_EIO;
@@ -34,7 +37,7 @@ int connection_send(struct connection *connection, uint8_t *payload, size_t leng
         lws_write(connection->wsi, payload, length, connection->is_text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY);
     if (written >= 0) return 0;
     connection->dead = true;
-    lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    kill_after(connection, LWS_TO_KILL_ASYNC);
     return LEDIG_EIO;
 }
 
@@ -55,15 +58,26 @@ void connection_ping(struct connection *connection) {
     connection_want_writable(connection);
 }
 
+/* The close frame is written here and not by libwebsockets: 4.1.6 as Debian builds it (with _DEBUG) closes a connection on
+ * libuv twice in a row, and the second time takes it down before the frame is sent. The client answers with a close
+ * frame of its own, which ends the connection; one that does not is cut off. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason) {
     if (connection->dead || connection->closing) return;
     connection->closing = true;
-    connection->close_code = code;
-    connection->close_reason = reason ? reason : "";
-    /* one that takes nothing will not take the reason either */
-    if (lws_partial_buffered(connection->wsi))
-        lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    else lws_callback_on_writable(connection->wsi);
+    if (lws_partial_buffered(connection->wsi)) { /* one that takes nothing will not take the reason either */
+        kill_after(connection, LWS_TO_KILL_ASYNC);
+        return;
+    }
+    uint8_t frame[LWS_PRE + 4 + CLOSE_REASON_BYTES_MAX + 1];
+    uint8_t *head = frame + LWS_PRE;
+    int length = snprintf((char *)head + 4, CLOSE_REASON_BYTES_MAX + 1, "%s", reason ? reason : "");
+    if (length > CLOSE_REASON_BYTES_MAX) length = CLOSE_REASON_BYTES_MAX;
+    head[0] = 0x88; /* the last fragment of a close, unmasked (RFC 6455, section 5.2) */
+    head[1] = (uint8_t)(2 + length);
+    head[2] = (uint8_t)(code >> 8);
+    head[3] = (uint8_t)code;
+    bool written = lws_write(connection->wsi, head, 4 + (size_t)length, LWS_WRITE_RAW) >= 0;
+    kill_after(connection, written ? CLOSE_WAIT_S : LWS_TO_KILL_ASYNC);
 }
 
 /* ---- What comes from libwebsockets ---- */
@@ -102,22 +116,12 @@ static void receive(struct connection *connection, const uint8_t *bytes, size_t 
     buffer_free(assembly);
 }
 
-static int close_now(struct connection *connection) {
-    char reason[CLOSE_REASON_CHARS_MAX + 1];
-    int length = snprintf(reason, sizeof reason, "%s", connection->close_reason);
-    if (length > CLOSE_REASON_CHARS_MAX) length = CLOSE_REASON_CHARS_MAX;
-    lws_close_reason(connection->wsi, (enum lws_close_status)connection->close_code, (unsigned char *)reason,
-                     (size_t)length);
-    return -1;
-}
-
 static int writable(struct connection *connection) {
-    if (connection->closing) return close_now(connection);
-    if (connection->dead) return -1;
+    if (connection->closing || connection->dead) return 0;
     if (connection->wants_ping) {
-        uint8_t ping[LWS_PRE + 1];
+        uint8_t ping[LWS_PRE + 1] = {0}; /* not empty: libwebsockets does not tell of a pong without payload */
         connection->wants_ping = false;
-        if (lws_write(connection->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0) return -1;
+        if (lws_write(connection->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) return -1;
     }
     if (!lws_partial_buffered(connection->wsi)) session_writable(connection->session);
     return 0;

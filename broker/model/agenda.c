@@ -12,14 +12,12 @@ void agenda_close(struct agenda *agenda) {
 }
 
 int agenda_reserve(struct agenda *agenda, size_t items) {
-    if (items <= agenda->capacity)
-        return 0;
+    if (items <= agenda->capacity) return 0;
     size_t capacity = agenda->capacity < ITEMS_MIN ? ITEMS_MIN : agenda->capacity;
     while (capacity < items)
         capacity *= 2;
     struct agenda_item **at = realloc(agenda->items, capacity * sizeof *at);
-    if (at == NULL)
-        return LEDIG_ENO_MEMORY;
+    if (at == NULL) return LEDIG_ENO_MEMORY;
     agenda->items = at;
     agenda->capacity = capacity;
     return 0;
@@ -41,12 +39,9 @@ static void sink(struct agenda *agenda, struct agenda_item *item) {
     size_t at = item->position;
     for (;;) {
         size_t child = 2 * at;
-        if (child > agenda->count)
-            break;
-        if (child < agenda->count && agenda->items[child]->due_ms < agenda->items[child - 1]->due_ms)
-            child++;
-        if (agenda->items[child - 1]->due_ms >= item->due_ms)
-            break;
+        if (child > agenda->count) break;
+        if (child < agenda->count && agenda->items[child]->due_ms < agenda->items[child - 1]->due_ms) child++;
+        if (agenda->items[child - 1]->due_ms >= item->due_ms) break;
         put(agenda, at, agenda->items[child - 1]);
         at = child;
     }
@@ -66,8 +61,7 @@ static void take_out(struct agenda *agenda, struct agenda_item *item) {
 void agenda_set(struct agenda *agenda, struct agenda_item *item, int64_t due_ms) {
     item->due_ms = due_ms;
     if (due_ms == INT64_MAX) {
-        if (item->position != 0)
-            take_out(agenda, item);
+        if (item->position != 0) take_out(agenda, item);
         return;
     }
     if (item->position == 0) {

@@ -7,8 +7,7 @@
 static int read_record(struct company *company, const struct company_write *write, struct record *record) {
     arena_reset(company->arena);
     int error = record_decode(write->bytes, write->length, company->arena, record);
-    if (error != 0)
-        return error;
+    if (error != 0) return error;
     char name[ENTITY_NAME_BYTES_MAX];
     entity_name(record->kind, record_id(record), name);
     bool own = record->kind != RECORD_COMPANY || strcmp(record->company.id, company->id) == 0;
@@ -34,8 +33,7 @@ static void set_settings(struct company *company, struct entity *entity, struct 
 
 /* A tombstone of one whose name was never heard: nobody can be told, so whoever has an older place begins anew. */
 static void note_unnamed(struct company *company, uint64_t revision) {
-    if (revision > company->unnamed)
-        company->unnamed = revision;
+    if (revision > company->unnamed) company->unnamed = revision;
 }
 
 struct change {
@@ -49,8 +47,7 @@ struct change {
 static int change_member(struct company *company, const struct change *change) {
     struct entity *entity = change->entity;
     if (entity->member == NULL && change->record == NULL) {
-        if (entity->kind == RECORD_PROFILE)
-            note_unnamed(company, entity->revision);
+        if (entity->kind == RECORD_PROFILE) note_unnamed(company, entity->revision);
         return 0;
     }
     struct member *member = entity->member != NULL ? entity->member : member_for(company, change->id);
@@ -70,8 +67,7 @@ static int change_queue(struct company *company, const struct change *change) {
         note_unnamed(company, entity->revision);
         return 0;
     }
-    if (entity->queue == NULL)
-        entity->queue = queue_for(company, change->id);
+    if (entity->queue == NULL) entity->queue = queue_for(company, change->id);
     if (entity->queue == NULL) {
         free(change->record);
         return LEDIG_ENO_MEMORY;
@@ -117,11 +113,9 @@ static bool is_known(const struct entity *entity, uint64_t revision, bool compar
 static int take_record(struct company *company, const struct company_write *write, struct record *record, void **kept,
                        uint8_t **bytes) {
     *kept = *bytes = NULL;
-    if (write->bytes == NULL)
-        return 0;
+    if (write->bytes == NULL) return 0;
     int error = read_record(company, write, record);
-    if (error != 0)
-        return error;
+    if (error != 0) return error;
     *kept = record_keep(record);
     *bytes = malloc(write->length);
     if (*kept == NULL || *bytes == NULL) {
@@ -136,18 +130,14 @@ static int take_record(struct company *company, const struct company_write *writ
 int company_apply(struct company *company, const struct company_write *write, bool contiguous, bool compare,
                   int64_t now_ms) {
     struct entity *entity = entity_find(company, write->entity);
-    if (entity != NULL && compare)
-        entity->seen = company->comparison;
-    if (is_known(entity, write->revision, compare))
-        return 0;
+    if (entity != NULL && compare) entity->seen = company->comparison;
+    if (is_known(entity, write->revision, compare)) return 0;
     struct record record = {0};
     void *kept;
     uint8_t *bytes;
     int error = take_record(company, write, &record, &kept, &bytes);
-    if (error != 0)
-        return error;
-    if (entity == NULL)
-        entity = entity_create(company, write->entity);
+    if (error != 0) return error;
+    if (entity == NULL) entity = entity_create(company, write->entity);
     if (entity == NULL) {
         free(kept);
         free(bytes);
@@ -172,19 +162,16 @@ void company_compare_begin(struct company *company) {
 
 void company_seen(struct company *company, const char *name) {
     struct entity *entity = entity_find(company, name);
-    if (entity != NULL)
-        entity->seen = company->comparison;
+    if (entity != NULL) entity->seen = company->comparison;
 }
 
 int company_compare_end(struct company *company, uint64_t version, int64_t now_ms) {
     int first_error = 0;
     for (struct entity *entity = company->entities; entity != NULL; entity = entity->hh.next) {
-        if (entity->seen == company->comparison || entity->bytes == NULL)
-            continue;
+        if (entity->seen == company->comparison || entity->bytes == NULL) continue;
         entity_set_bytes(entity, version, NULL, 0);
         int error = change(company, &(struct change){.entity = entity, .now_ms = now_ms});
-        if (first_error == 0)
-            first_error = error;
+        if (first_error == 0) first_error = error;
     }
     queues_settle(company);
     return first_error;

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Time limits that were looked at on the way to a view. Each rule adds its own, and the first rule that applies ends the
- * way: a limit behind it cannot influence the view as long as that rule stands, and that rule's own end is a limit. */
+/* Time limits that were looked at on the way to a view. Each rule adds its own, and the first rule that applies ends
+ * the way: a limit behind it cannot influence the view as long as that rule stands, and that rule's own end is a limit.
+ */
 struct limits {
     int64_t now, passed, next;
 };
@@ -11,12 +12,10 @@ struct limits {
 /* Whether the limit has passed. */
 static bool limit(struct limits *limits, int64_t at) {
     if (at <= limits->now) {
-        if (at > limits->passed)
-            limits->passed = at;
+        if (at > limits->passed) limits->passed = at;
         return true;
     }
-    if (at < limits->next)
-        limits->next = at;
+    if (at < limits->next) limits->next = at;
     return false;
 }
 
@@ -32,14 +31,10 @@ static bool is(const char *text, const char *other) {
 
 /* Available by hand means something only with an end: without one it only takes back what was set before. */
 static enum availability manual_status(const struct state_record *state) {
-    if (is(state->status, "dnd"))
-        return AVAILABILITY_DND;
-    if (is(state->status, "busy"))
-        return AVAILABILITY_BUSY;
-    if (is(state->status, "away"))
-        return AVAILABILITY_AWAY;
-    if (is(state->status, "available") && state->until != 0)
-        return AVAILABILITY_AVAILABLE;
+    if (is(state->status, "dnd")) return AVAILABILITY_DND;
+    if (is(state->status, "busy")) return AVAILABILITY_BUSY;
+    if (is(state->status, "away")) return AVAILABILITY_AWAY;
+    if (is(state->status, "available") && state->until != 0) return AVAILABILITY_AVAILABLE;
     return AVAILABILITY_UNKNOWN;
 }
 
@@ -75,12 +70,9 @@ static bool on_call(const struct state_record *state, const char *one, const cha
     const struct own_call *calls = state->calls.at;
     bool found = false;
     for (uint32_t i = 0; i < state->calls.count; i++) {
-        if (!is(calls[i].state, one) && !is(calls[i].state, other))
-            continue;
-        if (limit(limits, call_end(&calls[i], leases)))
-            continue;
-        if (!found || calls[i].since < *since)
-            *since = calls[i].since;
+        if (!is(calls[i].state, one) && !is(calls[i].state, other)) continue;
+        if (limit(limits, call_end(&calls[i], leases))) continue;
+        if (!found || calls[i].since < *since) *since = calls[i].since;
         found = true;
     }
     return found;
@@ -107,10 +99,8 @@ static bool extend(struct hours *hours, const struct shift *shift) {
     struct hours was = *hours;
     if (shift->from_at >= shift->until_at || shift->from_at > hours->ends || shift->until_at < hours->began)
         return false;
-    if (shift->from_at < hours->began)
-        hours->began = shift->from_at;
-    if (shift->until_at > hours->ends)
-        hours->ends = shift->until_at;
+    if (shift->from_at < hours->began) hours->began = shift->from_at;
+    if (shift->until_at > hours->ends) hours->ends = shift->until_at;
     return was.began != hours->began || was.ends != hours->ends;
 }
 
@@ -127,22 +117,18 @@ static void extend_all(struct hours *hours, const struct shift *shifts, uint32_t
 
 static struct hours hours_at(const struct company_record *company, int64_t now) {
     struct hours hours = {.at_work = company == NULL || company->shifts.count == 0, .began = 0, .ends = NEVER};
-    if (hours.at_work)
-        return hours;
+    if (hours.at_work) return hours;
     const struct shift *shifts = company->shifts.at;
     for (uint32_t i = 0; i < company->shifts.count; i++) {
         const struct shift *shift = &shifts[i];
-        if (shift->from_at >= shift->until_at)
-            continue;
+        if (shift->from_at >= shift->until_at) continue;
         if (shift->from_at <= now && now < shift->until_at) {
             hours = (struct hours){.at_work = true, .began = shift->from_at, .ends = shift->until_at};
             extend_all(&hours, shifts, company->shifts.count);
             return hours;
         }
-        if (shift->until_at <= now && shift->until_at > hours.began)
-            hours.began = shift->until_at;
-        if (shift->from_at > now && shift->from_at < hours.ends)
-            hours.ends = shift->from_at;
+        if (shift->until_at <= now && shift->until_at > hours.began) hours.began = shift->until_at;
+        if (shift->from_at > now && shift->from_at < hours.ends) hours.ends = shift->from_at;
     }
     return hours;
 }
@@ -155,8 +141,7 @@ static int64_t latest(int64_t a, int64_t b) {
 static void show_hours(const struct state_record *state, const struct company_record *company, struct limits *limits,
                        struct view *view) {
     int64_t own_ended = latest(limits->passed, state->last_call_ended_at);
-    if (manual_status(state) == AVAILABILITY_UNKNOWN)
-        own_ended = latest(own_ended, state->set_at);
+    if (manual_status(state) == AVAILABILITY_UNKNOWN) own_ended = latest(own_ended, state->set_at);
     struct hours hours = hours_at(company, limits->now);
     limit(limits, hours.began);
     limit(limits, hours.ends);
@@ -194,8 +179,7 @@ static enum presence session_presence(const struct own_session *session, struct 
     enum presence shown = PRESENCE_BACKGROUND, before = PRESENCE_NONE; /* a word of a later version is at least there */
     presence_parse(session->state, &shown);
     presence_parse(session->before, &before);
-    if (before > shown && !limit(limits, later(session->state_at, SESSION_DECLINE_MS)))
-        shown = before;
+    if (before > shown && !limit(limits, later(session->state_at, SESSION_DECLINE_MS))) shown = before;
     return shown;
 }
 
@@ -205,11 +189,9 @@ static enum presence best_presence(const struct state_record *state, const struc
     enum presence best = PRESENCE_NONE;
     for (uint32_t i = 0; i < state->sessions.count; i++) {
         int64_t ended_at = leases_ended_at(leases, sessions[i].incarnation);
-        if (ended_at != 0 && limit(limits, later(ended_at, SESSION_GRACE_MS)))
-            continue;
+        if (ended_at != 0 && limit(limits, later(ended_at, leases_grace_ms(leases)))) continue;
         enum presence shown = session_presence(&sessions[i], limits);
-        if (shown > best)
-            best = shown;
+        if (shown > best) best = shown;
     }
     return best;
 }
@@ -217,12 +199,10 @@ static enum presence best_presence(const struct state_record *state, const struc
 void availability_derive(const struct state_record *state, const struct company_record *company, int64_t now_ms,
                          const struct leases *leases, struct view *view) {
     *view = (struct view){.availability = AVAILABILITY_UNKNOWN, .valid_until = NEVER};
-    if (state == NULL)
-        return;
+    if (state == NULL) return;
     struct limits limits = {.now = now_ms, .passed = 0, .next = NEVER};
     show(state, company, leases, &limits, view);
-    if (state->forward != NULL && !has_passed(state->until, &limits))
-        view->forward = state->forward;
+    if (state->forward != NULL && !has_passed(state->until, &limits)) view->forward = state->forward;
     view->presence = best_presence(state, leases, &limits);
     view->last_active = state->last_active;
     view->valid_from = limits.passed;

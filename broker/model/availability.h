@@ -18,7 +18,6 @@ enum availability {
 
 enum presence { PRESENCE_NONE, PRESENCE_BACKGROUND, PRESENCE_IDLE, PRESENCE_ACTIVE };
 
-#define SESSION_GRACE_MS 30000      /* a device whose worker died, or whose line was cut, still counts this long */
 #define SESSION_DECLINE_MS 60000    /* presence goes up at once and down this late */
 #define NEVER INT64_MAX
 

@@ -9,8 +9,7 @@ static bool is(const char *text, const char *other) {
 
 static bool stands_in(const char *word, const char *const *words) {
     for (; *words != NULL; words++)
-        if (is(word, *words))
-            return true;
+        if (is(word, *words)) return true;
     return false;
 }
 
@@ -35,8 +34,7 @@ const char *presence_name(enum presence presence) {
 
 bool presence_parse(const char *word, enum presence *presence) {
     for (enum presence i = PRESENCE_BACKGROUND; i <= PRESENCE_ACTIVE; i++) {
-        if (!is(word, presence_names[i]))
-            continue;
+        if (!is(word, presence_names[i])) continue;
         *presence = i;
         return true;
     }
@@ -60,8 +58,7 @@ enum route_action availability_route(const struct view *view, const struct compa
     case AVAILABILITY_AVAILABLE:
         return ROUTE_RING;
     case AVAILABILITY_BUSY:
-        if (is(view->activity, "wrap_up"))
-            return ROUTE_RING;
+        if (is(view->activity, "wrap_up")) return ROUTE_RING;
         otherwise = ROUTE_BUSY;
         break;
     case AVAILABILITY_AWAY:
@@ -76,7 +73,8 @@ enum route_action availability_route(const struct view *view, const struct compa
 
 const char *route_action_name(enum route_action action) {
     static const char *const names[] = {
-        [ROUTE_RING] = "ring",   [ROUTE_FORWARD] = "forward", [ROUTE_BUSY] = "busy", [ROUTE_UNAVAILABLE] = "unavailable",
+        [ROUTE_RING] = "ring",   [ROUTE_FORWARD] = "forward",
+        [ROUTE_BUSY] = "busy",   [ROUTE_UNAVAILABLE] = "unavailable",
         [ROUTE_QUEUE] = "queue", [ROUTE_UNKNOWN] = "unknown",
     };
     return names[action];

@@ -1,5 +1,5 @@
-/* A call, as far as a queue's row needs it: whether it waits, and since when. It waits while its request is held and the
- * worker that holds it lives, and a little longer, so that the next request finds its place. */
+/* A call, as far as a queue's row needs it: whether it waits, and since when. It waits while its request is held and
+ * the worker that holds it lives, and a little longer, so that the next request finds its place. */
 #include "broker/model/company_state.h"
 
 #include <stdlib.h>
@@ -18,14 +18,12 @@ struct call *call_create(struct company *company, struct entity *entity) {
 
 static void leave_queue(struct company *company, struct call *call) {
     struct queue *queue = call->queue;
-    if (queue == NULL)
-        return;
+    if (queue == NULL) return;
     if (call->previous != NULL)
         call->previous->next = call->next;
     else
         queue->calls = call->next;
-    if (call->next != NULL)
-        call->next->previous = call->previous;
+    if (call->next != NULL) call->next->previous = call->previous;
     call->queue = NULL;
     call->previous = call->next = NULL;
     call->waiting = false;
@@ -36,8 +34,7 @@ static void enter_queue(struct call *call, struct queue *queue) {
     call->queue = queue;
     call->previous = NULL;
     call->next = queue->calls;
-    if (call->next != NULL)
-        call->next->previous = call;
+    if (call->next != NULL) call->next->previous = call;
     queue->calls = call;
 }
 
@@ -58,18 +55,15 @@ static bool may_wait(const struct call_record *record) {
 static int64_t wait_end(const struct company *company, const struct call_record *record) {
     int64_t end = record->poll_until;
     int64_t worker_ended = leases_ended_at(company->leases, record->incarnation);
-    if (worker_ended != 0 && worker_ended < end)
-        end = worker_ended;
+    if (worker_ended != 0 && worker_ended < end) end = worker_ended;
     return end > NEVER - CALL_WAIT_GRACE_MS ? NEVER : end + CALL_WAIT_GRACE_MS;
 }
 
 void call_look(struct company *company, struct call *call, int64_t now_ms) {
-    if (call->queue == NULL)
-        return;
+    if (call->queue == NULL) return;
     int64_t end = wait_end(company, call->record);
     bool waiting = now_ms < end;
-    if (waiting != call->waiting)
-        queue_touch(company, call->queue);
+    if (waiting != call->waiting) queue_touch(company, call->queue);
     call->waiting = waiting;
     agenda_set(&company->agenda, &call->due, waiting ? end : NEVER);
 }
@@ -81,10 +75,8 @@ int call_set_record(struct company *company, struct call *call, struct call_reco
     call->record = record;
     bool over = record == NULL || record->ended_at != 0;
     agenda_set(&company->agenda, &call->due, over ? now_ms + CALL_ENDED_KEEP_MS : NEVER);
-    if (!may_wait(record))
-        return 0;
-    if (queue == NULL)
-        return LEDIG_ENO_MEMORY;
+    if (!may_wait(record)) return 0;
+    if (queue == NULL) return LEDIG_ENO_MEMORY;
     enter_queue(call, queue);
     queue_touch(company, queue);
     call_look(company, call, now_ms);

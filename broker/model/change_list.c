@@ -25,15 +25,13 @@ size_t change_list_index_after(const struct change_list *list, uint64_t cursor) 
 static void close_holes(struct change_list *list) {
     size_t kept = 0;
     for (size_t i = 0; i < list->length; i++)
-        if (list->slots[i].entry != NULL)
-            list->slots[kept++] = list->slots[i];
+        if (list->slots[i].entry != NULL) list->slots[kept++] = list->slots[i];
     list->length = kept;
 }
 
 static int grow(struct change_list *list, size_t capacity) {
     struct change_list_slot *slots = realloc(list->slots, capacity * sizeof *slots);
-    if (slots == NULL)
-        return LEDIG_ENO_MEMORY;
+    if (slots == NULL) return LEDIG_ENO_MEMORY;
     list->slots = slots;
     list->capacity = capacity;
     return 0;
@@ -42,16 +40,13 @@ static int grow(struct change_list *list, size_t capacity) {
 /* Twice the entries, and so as many moves between two closings as there are entries. */
 int change_list_reserve(struct change_list *list, size_t entries) {
     size_t needed = 2 * entries + SLOTS_MIN;
-    if (needed <= list->capacity)
-        return 0;
+    if (needed <= list->capacity) return 0;
     return grow(list, needed > 2 * list->capacity ? needed : 2 * list->capacity);
 }
 
 static int make_room(struct change_list *list) {
-    if (list->length < list->capacity)
-        return 0;
-    if (list->listed >= list->capacity / 2 && change_list_reserve(list, list->listed + 1) == 0)
-        return 0;
+    if (list->length < list->capacity) return 0;
+    if (list->listed >= list->capacity / 2 && change_list_reserve(list, list->listed + 1) == 0) return 0;
     close_holes(list);
     return list->length < list->capacity ? 0 : LEDIG_ENO_MEMORY;
 }
@@ -63,10 +58,8 @@ static void leave_hole(struct change_list *list, const struct change_list_entry 
 
 int change_list_move(struct change_list *list, struct change_list_entry *entry) {
     int error = make_room(list);
-    if (error != 0)
-        return error;
-    if (entry->place != 0)
-        leave_hole(list, entry);
+    if (error != 0) return error;
+    if (entry->place != 0) leave_hole(list, entry);
     entry->place = ++list->last;
     list->slots[list->length++] = (struct change_list_slot){.place = entry->place, .entry = entry};
     list->listed++;
@@ -74,15 +67,13 @@ int change_list_move(struct change_list *list, struct change_list_entry *entry) 
 }
 
 void change_list_remove(struct change_list *list, struct change_list_entry *entry) {
-    if (entry->place == 0)
-        return;
+    if (entry->place == 0) return;
     leave_hole(list, entry);
     entry->place = 0;
 }
 
 struct change_list_entry *change_list_after(const struct change_list *list, uint64_t cursor) {
     for (size_t i = change_list_index_after(list, cursor); i < list->length; i++)
-        if (list->slots[i].entry != NULL)
-            return list->slots[i].entry;
+        if (list->slots[i].entry != NULL) return list->slots[i].entry;
     return NULL;
 }

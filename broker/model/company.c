@@ -5,32 +5,28 @@
 struct company *company_open(const char *id, const struct leases *leases) {
     size_t length = strlen(id);
     struct company *company = calloc(1, sizeof *company + length + 1);
-    if (company == NULL)
-        return NULL;
+    if (company == NULL) return NULL;
     memcpy(company->id, id, length + 1);
     company->leases = leases;
     company->arena = arena_create();
-    if (company->arena != NULL)
-        return company;
+    if (company->arena != NULL) return company;
     free(company);
     return NULL;
 }
 
 void company_close(struct company *company) {
-    if (company == NULL)
-        return;
+    if (company == NULL) return;
     struct member *member, *next_member;
     HASH_ITER(hh, company->members, member, next_member)
-        member_free(company, member);
+    member_free(company, member);
     struct entity *entity, *next_entity;
     HASH_ITER(hh, company->entities, entity, next_entity) {
-        if (entity->kind == RECORD_CALL && entity->call != NULL)
-            call_free(company, entity->call);
+        if (entity->kind == RECORD_CALL && entity->call != NULL) call_free(company, entity->call);
         entity_free(company, entity);
     }
     struct queue *queue, *next_queue;
     HASH_ITER(hh, company->queues, queue, next_queue)
-        queue_free(company, queue);
+    queue_free(company, queue);
     free(company->settings);
     change_list_close(&company->list);
     agenda_close(&company->agenda);
@@ -75,10 +71,8 @@ void company_set_history(struct company *company, uint64_t pruned, const struct 
 
 uint64_t company_revision(const struct company *company, const char *name, const uint8_t **bytes, size_t *length) {
     const struct entity *entity = entity_find(company, name);
-    if (bytes != NULL)
-        *bytes = entity != NULL ? entity->bytes : NULL;
-    if (length != NULL)
-        *length = entity != NULL ? entity->length : 0;
+    if (bytes != NULL) *bytes = entity != NULL ? entity->bytes : NULL;
+    if (length != NULL) *length = entity != NULL ? entity->length : 0;
     return entity != NULL ? entity->revision : 0;
 }
 

@@ -26,7 +26,8 @@ const char *company_id(const struct company *company);
 
 /* One entity. `bytes` NULL is a tombstone. A revision that is not newer than the one held is ignored unless `compare`:
  * then any other revision is taken (after an adoption). `now_ms` is the time of record.
- * 0, LEDIG_EDAMAGED, LEDIG_EUNSUPPORTED (the entity is left as it was) or LEDIG_ENO_MEMORY. */
+ * 0, LEDIG_EDAMAGED, LEDIG_EUNSUPPORTED (the entity is left as it was) or LEDIG_ENO_MEMORY (the replica may lack part of
+ * the change: close it). */
 struct company_write {
     const char *entity;
     uint64_t revision;
@@ -110,7 +111,8 @@ bool company_add_queue(struct company *company, const char *queue, struct frame 
 
 /* Where a client that resumes from this place has to begin, if the place is good: true and *cursor; else false, and it
  * starts from nothing (cursor 0). Moves the rows that are made of several records (queues), since a place cannot tell
- * whether they changed. The caller has caught up with the store if the place was ahead of the replica. */
+ * whether they changed. The caller has caught up with the store if the place was ahead of the replica, and also if it has
+ * `more`: what came after it may be ahead, and be lost before this replica hears of it. */
 struct place {
     const char *epoch;
     uint64_t version;

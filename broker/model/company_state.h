@@ -12,10 +12,10 @@
 #include <uthash.h>
 
 #define DAY_MS 86400000LL
-#define PLACE_MS_MAX DAY_MS         /* an older place begins from nothing; one who left is told of this long */
-#define PLACE_SLACK_MS 5000         /* the verify batches of two workers are this far apart at the most */
-#define CALL_WAIT_GRACE_MS 5000     /* a waiting call whose request is not renewed keeps its place this long */
-#define CALL_ENDED_KEEP_MS 600000   /* the store keeps an ended call this long, so that a late event finds it */
+#define PLACE_MS_MAX DAY_MS       /* an older place begins from nothing; one who left is told of this long */
+#define PLACE_SLACK_MS 5000       /* the verify batches of two workers are this far apart at the most */
+#define CALL_WAIT_GRACE_MS 5000   /* a waiting call whose request is not renewed keeps its place this long */
+#define CALL_ENDED_KEEP_MS 600000 /* the store keeps an ended call this long, so that a late event finds it */
 
 struct entity {
     UT_hash_handle hh;
@@ -52,8 +52,8 @@ enum due_kind { DUE_MEMBER, DUE_CALL };
 
 struct member {
     UT_hash_handle hh;
-    struct profile_record *profile; /* NULL: left, or not here yet */
-    struct state_record *state;     /* NULL: no consent */
+    struct profile_record *profile;               /* NULL: left, or not here yet */
+    struct state_record *state;                   /* NULL: no consent */
     struct entity *profile_entity, *state_entity; /* never NULL; revision 0 = never heard of */
     struct entry profile_entry, state_entry;
     struct view view;
@@ -74,9 +74,9 @@ struct queue { /* also one that is only spoken of, by a log-in or a call */
     UT_hash_handle hh;
     struct queue_record *record; /* NULL: no such queue */
     struct entry entry;
-    uint32_t seats[SEAT_COUNT];  /* now */
-    struct queue_figures shown;  /* in the row */
-    struct call *calls;          /* that may wait in it */
+    uint32_t seats[SEAT_COUNT]; /* now */
+    struct queue_figures shown; /* in the row */
+    struct call *calls;         /* that may wait in it */
     struct queue *next_touched;
     bool is_touched;
     char id[];
@@ -106,7 +106,7 @@ struct company {
     struct number *numbers;
     struct entity *settings_entity;
     struct company_record *settings;
-    size_t members_count; /* with a profile */
+    size_t members_count;              /* with a profile */
     size_t entries_count, items_count; /* that may stand in the list and the agenda */
     struct change_list list;
     struct agenda agenda;

@@ -18,8 +18,7 @@ struct entity *entity_of(const struct company *company, enum record_kind kind, c
 struct entity *entity_create(struct company *company, const char *name) {
     size_t length = strlen(name);
     struct entity *entity = calloc(1, sizeof *entity + length + 1);
-    if (entity == NULL)
-        return NULL;
+    if (entity == NULL) return NULL;
     memcpy(entity->name, name, length + 1);
     entity->kind = entity_kind(name);
     HASH_ADD_KEYPTR(hh, company->entities, entity->name, length, entity);

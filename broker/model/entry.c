@@ -6,10 +6,8 @@
 
 int company_reserve(struct company *company, size_t entries, size_t items) {
     int error = change_list_reserve(&company->list, company->entries_count + entries);
-    if (error == 0)
-        error = agenda_reserve(&company->agenda, company->items_count + items);
-    if (error != 0)
-        return error;
+    if (error == 0) error = agenda_reserve(&company->agenda, company->items_count + items);
+    if (error != 0) return error;
     company->entries_count += entries;
     company->items_count += items;
     return 0;
@@ -23,10 +21,8 @@ void company_reserve_less(struct company *company, size_t entries, size_t items)
 void entry_note(struct company *company, struct entry *entry, uint64_t revision, int64_t clock_at) {
     entry->revision = revision;
     entry->clock_at = clock_at;
-    if (revision > company->row_revision)
-        company->row_revision = revision;
-    if (clock_at > company->row_clock_at)
-        company->row_clock_at = clock_at;
+    if (revision > company->row_revision) company->row_revision = revision;
+    if (clock_at > company->row_clock_at) company->row_clock_at = clock_at;
 }
 
 void entry_forget_rows(struct entry *entry) {
@@ -52,8 +48,8 @@ void entry_unlist(struct company *company, struct entry *entry) {
 /* ---- Rows ---- */
 
 static const struct member *member_of(const struct entry *entry) {
-    size_t offset = entry->kind == ENTRY_MEMBER ? offsetof(struct member, state_entry)
-                                                : offsetof(struct member, profile_entry);
+    size_t offset =
+        entry->kind == ENTRY_MEMBER ? offsetof(struct member, state_entry) : offsetof(struct member, profile_entry);
     return (const void *)((const char *)entry - offset);
 }
 
@@ -119,15 +115,12 @@ static int encode(const struct entry *entry, enum encoding encoding, struct buff
 }
 
 const struct row *entry_row(struct company *company, struct entry *entry, enum encoding encoding) {
-    if (entry->rows[encoding] != NULL)
-        return entry->rows[encoding];
+    if (entry->rows[encoding] != NULL) return entry->rows[encoding];
     struct buffer *out = &company->row;
     buffer_clear(out);
     struct row *row = NULL;
-    if (encode(entry, encoding, out) == 0)
-        row = malloc(sizeof *row + out->length);
-    if (row == NULL)
-        return NULL;
+    if (encode(entry, encoding, out) == 0) row = malloc(sizeof *row + out->length);
+    if (row == NULL) return NULL;
     row->length = out->length;
     memcpy(row->bytes, out->bytes, out->length);
     entry->rows[encoding] = row;

@@ -40,8 +40,7 @@ static bool set_has(const struct id_set *set, const char *id, uint32_t hash) {
 static char *set_add(struct id_set *set, const char *id, char *text) {
     uint32_t hash = id_hash(id);
     const char **slot = find_slot(set, id, hash);
-    if (*slot != NULL)
-        return text;
+    if (*slot != NULL) return text;
     size_t length = strlen(id) + 1;
     *slot = memcpy(text, id, length);
     set->count++;
@@ -63,49 +62,39 @@ static bool set_open(struct id_set *set, const struct texts *ids, const char *al
         slots *= 2;
     size_t bytes = texts_bytes(ids) + (also != NULL ? strlen(also) + 1 : 0);
     set->slots = calloc(1, slots * sizeof *set->slots + bytes);
-    if (set->slots == NULL)
-        return false;
+    if (set->slots == NULL) return false;
     set->mask = (uint32_t)slots - 1;
     char *text = (char *)(set->slots + slots);
     for (uint32_t i = 0; i < ids->count; i++)
         text = set_add(set, ids->at[i], text);
-    if (also != NULL)
-        set_add(set, also, text);
+    if (also != NULL) set_add(set, also, text);
     return true;
 }
 
 static bool set_equal(const struct id_set *a, const struct id_set *b) {
-    if (a->count != b->count || a->sum != b->sum)
-        return false;
+    if (a->count != b->count || a->sum != b->sum) return false;
     for (uint32_t i = 0; a->count > 0 && i <= a->mask; i++)
-        if (a->slots[i] != NULL && !set_has(b, a->slots[i], id_hash(a->slots[i])))
-            return false;
+        if (a->slots[i] != NULL && !set_has(b, a->slots[i], id_hash(a->slots[i]))) return false;
     return true;
 }
 
 struct filter *filter_create(const struct texts *users, const struct texts *queues, const char *self) {
     static const struct texts nothing = {0};
     bool all = users != NULL && users->all;
-    if (queues == NULL)
-        queues = &nothing;
-    if (all && queues->count == 0)
-        return (struct filter *)&everyone; /* only ever read */
+    if (queues == NULL) queues = &nothing;
+    if (all && queues->count == 0) return (struct filter *)&everyone; /* only ever read */
     struct filter *filter = calloc(1, sizeof *filter);
-    if (filter == NULL)
-        return NULL;
+    if (filter == NULL) return NULL;
     filter->all = all;
     bool opened = set_open(&filter->queues, queues, NULL);
-    if (opened && !all)
-        opened = set_open(&filter->users, users != NULL ? users : &nothing, self);
-    if (opened)
-        return filter;
+    if (opened && !all) opened = set_open(&filter->users, users != NULL ? users : &nothing, self);
+    if (opened) return filter;
     filter_free(filter);
     return NULL;
 }
 
 void filter_free(struct filter *filter) {
-    if (filter == NULL || filter == &everyone)
-        return;
+    if (filter == NULL || filter == &everyone) return;
     free(filter->users.slots);
     free(filter->queues.slots);
     free(filter);
@@ -120,7 +109,6 @@ bool filter_equal(const struct filter *a, const struct filter *b) {
 }
 
 bool filter_passes(const struct filter *filter, const struct entry *entry) {
-    if (entry->kind == ENTRY_QUEUE)
-        return set_has(&filter->queues, entry_id(entry), entry->id_hash);
+    if (entry->kind == ENTRY_QUEUE) return set_has(&filter->queues, entry_id(entry), entry->id_hash);
     return filter->all || set_has(&filter->users, entry_id(entry), entry->id_hash);
 }

@@ -23,7 +23,7 @@ struct assumption {
 struct leases {
     struct lease *by_id;
     struct assumption *assumed;
-    int64_t read_at_ms, reading_at_ms;
+    int64_t read_at_ms, reading_at_ms, grace_ms;
     uint64_t reading;
     bool changed;
 };
@@ -37,12 +37,12 @@ struct leases *leases_create(void) {
         return NULL;
     }
     leases->assumed = assumed;
+    leases->grace_ms = SESSION_GRACE_MS;
     return leases;
 }
 
 void leases_free(struct leases *leases) {
-    if (leases == NULL)
-        return;
+    if (leases == NULL) return;
     struct lease *lease, *next;
     HASH_ITER(hh, leases->by_id, lease, next) {
         HASH_DEL(leases->by_id, lease);
@@ -66,8 +66,7 @@ static int64_t taken_at(const char *id) {
 /* What a lease that stands in no reading has come to. */
 static int64_t absent_ended_at(const struct leases *leases, const char *id) {
     int64_t taken = taken_at(id);
-    if (taken < leases->read_at_ms)
-        return taken;
+    if (taken < leases->read_at_ms) return taken;
     leases->assumed->made = true;
     return 0;
 }
@@ -85,8 +84,7 @@ int leases_reading_put(struct leases *leases, const char *id, int64_t ended_at_m
     HASH_FIND(hh, leases->by_id, id, length, lease);
     if (lease == NULL) {
         lease = calloc(1, sizeof *lease + length + 1);
-        if (lease == NULL)
-            return LEDIG_ENO_MEMORY;
+        if (lease == NULL) return LEDIG_ENO_MEMORY;
         memcpy(lease->id, id, length + 1);
         lease->ended_at_ms = taken_at(id) < leases->read_at_ms ? taken_at(id) : 0;
         HASH_ADD_KEYPTR(hh, leases->by_id, lease->id, length, lease);
@@ -95,8 +93,7 @@ int leases_reading_put(struct leases *leases, const char *id, int64_t ended_at_m
             return LEDIG_ENO_MEMORY;
         }
     }
-    if (lease->ended_at_ms != ended_at_ms)
-        leases->changed = true;
+    if (lease->ended_at_ms != ended_at_ms) leases->changed = true;
     lease->ended_at_ms = ended_at_ms;
     lease->reading = leases->reading;
     return 0;
@@ -105,8 +102,7 @@ int leases_reading_put(struct leases *leases, const char *id, int64_t ended_at_m
 bool leases_reading_end(struct leases *leases) {
     struct lease *lease, *next;
     HASH_ITER(hh, leases->by_id, lease, next) {
-        if (lease->reading == leases->reading)
-            continue;
+        if (lease->reading == leases->reading) continue;
         if (lease->ended_at_ms == 0) /* one that ended long ago is forgotten in good order */
             leases->changed = true;
         HASH_DEL(leases->by_id, lease);
@@ -116,13 +112,20 @@ bool leases_reading_end(struct leases *leases) {
     return leases->changed;
 }
 
+void leases_set_grace(struct leases *leases, int64_t grace_ms) {
+    leases->grace_ms = grace_ms;
+}
+
+int64_t leases_grace_ms(const struct leases *leases) {
+    return leases ? leases->grace_ms : SESSION_GRACE_MS;
+}
+
 int64_t leases_read_at(const struct leases *leases) {
     return leases->read_at_ms;
 }
 
 int64_t leases_ended_at(const struct leases *leases, const char *id) {
-    if (id == NULL)
-        return 0;
+    if (id == NULL) return 0;
     struct lease *lease;
     HASH_FIND(hh, leases->by_id, id, strlen(id), lease);
     return lease != NULL ? lease->ended_at_ms : absent_ended_at(leases, id);

@@ -25,6 +25,11 @@ void leases_reading_begin(struct leases *leases, int64_t read_at_ms);
 int leases_reading_put(struct leases *leases, const char *id, int64_t ended_at_ms /* 0 = alive */);
 bool leases_reading_end(struct leases *leases);
 
+/* A device whose worker has ended, or whose line was cut, still counts this long; the same on all workers. */
+#define SESSION_GRACE_MS 30000 /* unless it is set otherwise */
+void leases_set_grace(struct leases *leases, int64_t grace_ms);
+int64_t leases_grace_ms(const struct leases *leases); /* NULL is fine */
+
 int64_t leases_read_at(const struct leases *leases);
 
 /* When the lease ended; 0 while it lives (NULL, too, lives: a fact that names no lease hangs on none). */

@@ -18,16 +18,14 @@ static struct entity *adopt(struct company *company, enum record_kind kind, stru
         entity_name(kind, member->user, name);
         entity = entity_create(company, name);
     }
-    if (entity != NULL)
-        entity->member = member;
+    if (entity != NULL) entity->member = member;
     return entity;
 }
 
 static struct member *member_create(struct company *company, const char *user) {
     size_t length = strlen(user);
     struct member *member = calloc(1, sizeof *member + length + 1);
-    if (member == NULL)
-        return NULL;
+    if (member == NULL) return NULL;
     memcpy(member->user, user, length + 1);
     member->profile_entry = (struct entry){.kind = ENTRY_REMOVED, .id_hash = id_hash(user)};
     member->state_entry = (struct entry){.kind = ENTRY_MEMBER, .id_hash = id_hash(user)};
@@ -38,13 +36,10 @@ static struct member *member_create(struct company *company, const char *user) {
 
 struct member *member_for(struct company *company, const char *user) {
     struct member *member = member_find(company, user);
-    if (member != NULL)
-        return member;
-    if (company_reserve(company, 2, 1) != 0)
-        return NULL;
+    if (member != NULL) return member;
+    if (company_reserve(company, 2, 1) != 0) return NULL;
     member = member_create(company, user);
-    if (member != NULL)
-        HASH_ADD_KEYPTR(hh, company->members, member->user, strlen(user), member);
+    if (member != NULL) HASH_ADD_KEYPTR(hh, company->members, member->user, strlen(user), member);
     if (member == NULL || member->hh.tbl == NULL) {
         company_reserve_less(company, 2, 1);
         free(member);
@@ -52,24 +47,20 @@ struct member *member_for(struct company *company, const char *user) {
     }
     member->profile_entity = adopt(company, RECORD_PROFILE, member);
     member->state_entity = adopt(company, RECORD_STATE, member);
-    if (member->profile_entity != NULL && member->state_entity != NULL)
-        return member;
+    if (member->profile_entity != NULL && member->state_entity != NULL) return member;
     member_free(company, member);
     return NULL;
 }
 
 static void entity_leave(struct company *company, struct entity *entity) {
-    if (entity == NULL)
-        return;
+    if (entity == NULL) return;
     entity->member = NULL;
-    if (entity->bytes == NULL)
-        entity_free(company, entity);
+    if (entity->bytes == NULL) entity_free(company, entity);
 }
 
 /* Entities without bytes go with the member. */
 void member_free(struct company *company, struct member *member) {
-    if (member->profile != NULL)
-        numbers_give(company, &member->profile->numbers, member, NULL);
+    if (member->profile != NULL) numbers_give(company, &member->profile->numbers, member, NULL);
     agenda_set(&company->agenda, &member->due, NEVER);
     entry_unlist(company, &member->profile_entry);
     entry_unlist(company, &member->state_entry);
@@ -108,11 +99,10 @@ static void derive(struct company *company, struct member *member, int64_t now_m
     set_due(company, member, now_ms);
 }
 
-/* By the clock alone no row ever becomes again what it was before, since facts only end and `since` tells when: one that
- * looks the same as at the last look was never seen otherwise in between. */
+/* By the clock alone no row ever becomes again what it was before, since facts only end and `since` tells when: one
+ * that looks the same as at the last look was never seen otherwise in between. */
 void member_look(struct company *company, struct member *member, int64_t now_ms) {
-    if (member->profile == NULL || member->state == NULL)
-        return;
+    if (member->profile == NULL || member->state == NULL) return;
     struct view before = member->view;
     struct view view;
     availability_derive(member->state, company->settings, now_ms, company->leases, &view);
@@ -128,8 +118,7 @@ void member_look(struct company *company, struct member *member, int64_t now_ms)
 
 static bool same_calls(const struct list *a, const struct list *b) {
     const struct own_call *x = a->at, *y = b->at;
-    if (a->count != b->count)
-        return false;
+    if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++)
         if (x[i].since != y[i].since || x[i].ends_at != y[i].ends_at || !same_text(x[i].state, y[i].state) ||
             !same_text(x[i].router, y[i].router))
@@ -139,8 +128,7 @@ static bool same_calls(const struct list *a, const struct list *b) {
 
 static bool same_sessions(const struct list *a, const struct list *b) {
     const struct own_session *x = a->at, *y = b->at;
-    if (a->count != b->count)
-        return false;
+    if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++)
         if (x[i].state_at != y[i].state_at || !same_text(x[i].state, y[i].state) ||
             !same_text(x[i].before, y[i].before) || !same_text(x[i].incarnation, y[i].incarnation))
@@ -161,8 +149,7 @@ static bool same_facts(const struct state_record *a, const struct state_record *
 static void stay(struct company *company, struct member *member, const struct state_record *before, uint64_t revision) {
     struct entry *entry = &member->state_entry;
     entry_forget_rows(entry); /* last_active */
-    if (!same_facts(before, member->state))
-        entry_note(company, entry, revision, member->view.valid_from);
+    if (!same_facts(before, member->state)) entry_note(company, entry, revision, member->view.valid_from);
 }
 
 int member_set_state(struct company *company, struct member *member, struct state_record *state, uint64_t revision,
@@ -191,11 +178,9 @@ int member_set_state(struct company *company, struct member *member, struct stat
 /* ---- The profile ---- */
 
 static bool same_texts(const struct texts *a, const struct texts *b) {
-    if (a->count != b->count)
-        return false;
+    if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (strcmp(a->at[i], b->at[i]) != 0)
-            return false;
+        if (strcmp(a->at[i], b->at[i]) != 0) return false;
     return true;
 }
 
@@ -224,8 +209,7 @@ int member_set_profile(struct company *company, struct member *member, struct pr
                        uint64_t revision, bool contiguous, int64_t now_ms) {
     struct profile_record *before = member->profile;
     queues_count(company, member, false);
-    if (before != NULL)
-        numbers_give(company, &before->numbers, member, NULL);
+    if (before != NULL) numbers_give(company, &before->numbers, member, NULL);
     member->profile = profile;
     int error = profile != NULL ? numbers_take(company, &profile->numbers, member, NULL) : 0;
     company->members_count += profile != NULL;
@@ -249,7 +233,6 @@ void member_due(struct company *company, struct member *member, int64_t now_ms) 
         return;
     }
     struct entity *access = entity_of(company, RECORD_ACCESS, member->user);
-    if (access != NULL && access->bytes == NULL)
-        entity_free(company, access);
+    if (access != NULL && access->bytes == NULL) entity_free(company, access);
     member_free(company, member);
 }

@@ -17,8 +17,7 @@ const struct number *number_find(const struct company *company, const char *text
 static struct number *number_create(struct company *company, const char *text) {
     size_t length = strlen(text);
     struct number *number = calloc(1, sizeof *number + length + 1);
-    if (number == NULL)
-        return NULL;
+    if (number == NULL) return NULL;
     memcpy(number->text, text, length + 1);
     HASH_ADD_KEYPTR(hh, company->numbers, number->text, length, number);
     if (number->hh.tbl == NULL) {
@@ -31,10 +30,8 @@ static struct number *number_create(struct company *company, const char *text) {
 int numbers_take(struct company *company, const struct texts *numbers, struct member *member, struct queue *queue) {
     for (uint32_t i = 0; i < numbers->count; i++) {
         struct number *number = find(company, numbers->at[i]);
-        if (number == NULL)
-            number = number_create(company, numbers->at[i]);
-        if (number == NULL)
-            return LEDIG_ENO_MEMORY;
+        if (number == NULL) number = number_create(company, numbers->at[i]);
+        if (number == NULL) return LEDIG_ENO_MEMORY;
         number->member = member;
         number->queue = queue;
     }
@@ -45,8 +42,7 @@ void numbers_give(struct company *company, const struct texts *numbers, const st
                   const struct queue *queue) {
     for (uint32_t i = 0; i < numbers->count; i++) {
         struct number *number = find(company, numbers->at[i]);
-        if (number == NULL || number->member != member || number->queue != queue)
-            continue;
+        if (number == NULL || number->member != member || number->queue != queue) continue;
         HASH_DEL(company->numbers, number);
         free(number);
     }

@@ -12,12 +12,10 @@ struct queue *queue_find(const struct company *company, const char *id) {
 
 struct queue *queue_for(struct company *company, const char *id) {
     struct queue *queue = queue_find(company, id);
-    if (queue != NULL)
-        return queue;
+    if (queue != NULL) return queue;
     size_t length = strlen(id);
     queue = calloc(1, sizeof *queue + length + 1);
-    if (queue == NULL)
-        return NULL;
+    if (queue == NULL) return NULL;
     memcpy(queue->id, id, length + 1);
     if (company_reserve(company, 1, 0) != 0) {
         free(queue);
@@ -34,8 +32,7 @@ struct queue *queue_for(struct company *company, const char *id) {
 }
 
 void queue_free(struct company *company, struct queue *queue) {
-    if (queue->record != NULL)
-        numbers_give(company, &queue->record->numbers, NULL, queue);
+    if (queue->record != NULL) numbers_give(company, &queue->record->numbers, NULL, queue);
     entry_unlist(company, &queue->entry);
     HASH_DEL(company->queues, queue);
     company_reserve_less(company, 1, 0);
@@ -46,8 +43,7 @@ void queue_free(struct company *company, struct queue *queue) {
 /* ---- Figures ---- */
 
 void queue_touch(struct company *company, struct queue *queue) {
-    if (queue->is_touched)
-        return;
+    if (queue->is_touched) return;
     queue->is_touched = true;
     queue->next_touched = company->touched;
     company->touched = queue;
@@ -55,16 +51,13 @@ void queue_touch(struct company *company, struct queue *queue) {
 
 static struct queue_figures count(const struct queue *queue) {
     struct queue_figures figures = {0};
-    if (queue->record == NULL)
-        return figures;
+    if (queue->record == NULL) return figures;
     memcpy(figures.seats, queue->seats, sizeof figures.seats);
     for (const struct call *call = queue->calls; call != NULL; call = call->next) {
-        if (!call->waiting)
-            continue;
+        if (!call->waiting) continue;
         figures.waiting++;
         int64_t arrived_at = call->record->arrived_at;
-        if (figures.waiting == 1 || arrived_at < figures.oldest_at)
-            figures.oldest_at = arrived_at;
+        if (figures.waiting == 1 || arrived_at < figures.oldest_at) figures.oldest_at = arrived_at;
     }
     return figures;
 }
@@ -79,11 +72,9 @@ void queues_settle(struct company *company) {
         company->touched = queue->next_touched;
         queue->is_touched = false;
         struct queue_figures figures = count(queue);
-        if (same_figures(&figures, &queue->shown))
-            continue;
+        if (same_figures(&figures, &queue->shown)) continue;
         queue->shown = figures;
-        if (queue->entry.listed.place != 0)
-            entry_move(company, &queue->entry, company->version, 0);
+        if (queue->entry.listed.place != 0) entry_move(company, &queue->entry, company->version, 0);
     }
 }
 
@@ -93,15 +84,13 @@ void queues_settle(struct company *company) {
 int queue_set_record(struct company *company, struct queue *queue, struct queue_record *record, uint64_t revision,
                      bool contiguous) {
     struct queue_record *before = queue->record;
-    if (before != NULL)
-        numbers_give(company, &before->numbers, NULL, queue);
+    if (before != NULL) numbers_give(company, &before->numbers, NULL, queue);
     queue->record = record;
     int error = record != NULL ? numbers_take(company, &record->numbers, NULL, queue) : 0;
     bool row_stays = before != NULL && record != NULL && contiguous;
     bool unknown = record == NULL && queue->entry.listed.place == 0;
     queue->shown = count(queue);
-    if (!row_stays && !unknown)
-        entry_move(company, &queue->entry, revision, 0);
+    if (!row_stays && !unknown) entry_move(company, &queue->entry, revision, 0);
     free(before);
     return error;
 }
@@ -111,22 +100,18 @@ int queue_set_record(struct company *company, struct queue *queue, struct queue_
 int queues_prepare(struct company *company, const struct state_record *state) {
     const struct log_in *log_ins = state->log_ins.at;
     for (uint32_t i = 0; i < state->log_ins.count; i++)
-        if (queue_for(company, log_ins[i].queue) == NULL)
-            return LEDIG_ENO_MEMORY;
+        if (queue_for(company, log_ins[i].queue) == NULL) return LEDIG_ENO_MEMORY;
     return 0;
 }
 
 static enum seat seat_of(const struct view *view, const struct log_in *log_in) {
-    if (log_in->pause != NULL)
-        return SEAT_BUSY;
-    if (view->availability == AVAILABILITY_AVAILABLE)
-        return SEAT_FREE;
+    if (log_in->pause != NULL) return SEAT_BUSY;
+    if (view->availability == AVAILABILITY_AVAILABLE) return SEAT_FREE;
     return view->activity != NULL && strcmp(view->activity, "wrap_up") == 0 ? SEAT_WRAP_UP : SEAT_BUSY;
 }
 
 void queues_count(struct company *company, const struct member *member, bool in) {
-    if (member->profile == NULL || member->state == NULL)
-        return;
+    if (member->profile == NULL || member->state == NULL) return;
     const struct log_in *log_ins = member->state->log_ins.at;
     for (uint32_t i = 0; i < member->state->log_ins.count; i++) {
         struct queue *queue = queue_find(company, log_ins[i].queue);

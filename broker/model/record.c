@@ -74,18 +74,14 @@ static const void *body_of(const struct record *record) {
 
 int record_decode(const uint8_t *bytes, size_t length, struct arena *arena, struct record *record) {
     memset(record, 0, sizeof *record);
-    if (length < 1 || length > RECORD_BYTES_MAX)
-        return LEDIG_EDAMAGED;
-    if (bytes[0] != FORMAT_PLAIN)
-        return LEDIG_EUNSUPPORTED;
-    if (length <= HEAD_BYTES || bytes[1] != 0 || bytes[2] == RECORD_NONE)
-        return LEDIG_EDAMAGED;
-    if (bytes[2] >= RECORD_KIND_COUNT)
-        return LEDIG_EUNSUPPORTED;
+    if (length < 1 || length > RECORD_BYTES_MAX) return LEDIG_EDAMAGED;
+    if (bytes[0] != FORMAT_PLAIN) return LEDIG_EUNSUPPORTED;
+    if (length <= HEAD_BYTES || bytes[1] != 0 || bytes[2] == RECORD_NONE) return LEDIG_EDAMAGED;
+    if (bytes[2] >= RECORD_KIND_COUNT) return LEDIG_EUNSUPPORTED;
     struct fault fault = {0};
-    int error = shape_decode(shapes[bytes[2]], bytes + HEAD_BYTES, length - HEAD_BYTES, arena, &record->company, &fault);
-    if (error != 0)
-        return error == LEDIG_ENO_MEMORY ? error : LEDIG_EDAMAGED;
+    int error =
+        shape_decode(shapes[bytes[2]], bytes + HEAD_BYTES, length - HEAD_BYTES, arena, &record->company, &fault);
+    if (error != 0) return error == LEDIG_ENO_MEMORY ? error : LEDIG_EDAMAGED;
     record->kind = (enum record_kind)bytes[2];
     return 0;
 }

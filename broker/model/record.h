@@ -7,8 +7,8 @@
 
 #include "protocol/message.h"
 
-#define SESSIONS_MAX 64 /* devices of one person, on all workers */
-#define CONSENTS_MAX 16 /* purposes */
+#define SESSIONS_MAX 64               /* devices of one person, on all workers */
+#define CONSENTS_MAX 16               /* purposes */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
 
 /* In the order of records.def; stored, so never renumbered. */
@@ -29,7 +29,9 @@ enum record_kind {
 #define PART(name, meaning) struct name {
 #define RECORD(name, meaning) struct name##_record {
 #define FIELD(owner, name, key, kind, required, max, of, meaning) SHAPE_C_##kind(of) name;
-#define END(owner) };
+#define END(owner)                                                                                                     \
+    }                                                                                                                  \
+    ;
 #include "broker/model/records.def"
 #undef PART
 #undef RECORD

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct keeper {
-    char *aligned, *loose;                /* where the next of each goes; NULL while measuring */
+    char *aligned, *loose; /* where the next of each goes; NULL while measuring */
     size_t aligned_length, loose_length;
 };
 
@@ -15,16 +15,14 @@ static void *take_aligned(struct keeper *keeper, size_t length) {
     size_t rounded = (length + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
     void *at = keeper->aligned;
     keeper->aligned_length += rounded;
-    if (at != NULL)
-        keeper->aligned += rounded;
+    if (at != NULL) keeper->aligned += rounded;
     return at;
 }
 
 static const void *keep_bytes(struct keeper *keeper, const void *bytes, size_t length) {
     char *at = keeper->loose;
     keeper->loose_length += length;
-    if (at == NULL || length == 0)
-        return at;
+    if (at == NULL || length == 0) return at;
     keeper->loose += length;
     return memcpy(at, bytes, length);
 }
@@ -37,11 +35,9 @@ static void keep_texts(struct keeper *keeper, const struct texts *from, struct t
     const char **at = take_aligned(keeper, from->count * sizeof *at);
     for (uint32_t i = 0; i < from->count; i++) {
         const char *text = keep_text(keeper, from->at[i]);
-        if (at != NULL)
-            at[i] = text;
+        if (at != NULL) at[i] = text;
     }
-    if (to != NULL)
-        to->at = at;
+    if (to != NULL) to->at = at;
 }
 
 static void keep_fields(struct keeper *keeper, const struct shape *shape, const char *from, char *to);
@@ -50,8 +46,7 @@ static void *keep_structs(struct keeper *keeper, const struct shape *shape, cons
     char *to = take_aligned(keeper, count * shape->size);
     for (uint32_t i = 0; i < count; i++) {
         size_t at = i * shape->size;
-        if (to != NULL)
-            memcpy(to + at, from + at, shape->size);
+        if (to != NULL) memcpy(to + at, from + at, shape->size);
         keep_fields(keeper, shape, from + at, to != NULL ? to + at : NULL);
     }
     return to;
@@ -68,8 +63,7 @@ static void keep_fields(struct keeper *keeper, const struct shape *shape, const 
         case SHAPE_TEXT:
         case SHAPE_ID:
             kept = keep_text(keeper, *(const char *const *)source);
-            if (target != NULL)
-                *(const char **)target = kept;
+            if (target != NULL) *(const char **)target = kept;
             break;
         case SHAPE_TEXTS:
         case SHAPE_IDS:
@@ -79,20 +73,17 @@ static void keep_fields(struct keeper *keeper, const struct shape *shape, const 
         case SHAPE_MAP:
             if (*(const void *const *)source != NULL)
                 kept = keep_structs(keeper, field->of, *(const void *const *)source, 1);
-            if (target != NULL)
-                *(const void **)target = kept;
+            if (target != NULL) *(const void **)target = kept;
             break;
         case SHAPE_MAPS:
         case SHAPE_ROWS:
             kept = keep_structs(keeper, field->of, ((const struct list *)source)->at,
                                 ((const struct list *)source)->count);
-            if (target != NULL)
-                ((struct list *)target)->at = kept;
+            if (target != NULL) ((struct list *)target)->at = kept;
             break;
         case SHAPE_REST:
             kept = keep_bytes(keeper, ((const struct rest *)source)->bytes, ((const struct rest *)source)->length);
-            if (target != NULL)
-                ((struct rest *)target)->bytes = kept;
+            if (target != NULL) ((struct rest *)target)->bytes = kept;
             break;
         case SHAPE_COUNT:
         case SHAPE_NUMBER:
@@ -108,8 +99,7 @@ void *record_keep(const struct record *record) {
     struct keeper keeper = {0};
     keep_structs(&keeper, shape, from, 1);
     char *block = malloc(keeper.aligned_length + keeper.loose_length);
-    if (block == NULL)
-        return NULL;
+    if (block == NULL) return NULL;
     keeper.aligned = block;
     keeper.loose = block + keeper.aligned_length;
     return keep_structs(&keeper, shape, from, 1);

@@ -2,8 +2,7 @@
 #include "broker/model/company_state.h"
 
 static bool epoch_is_good(const struct company *company, const struct place *place) {
-    if (strcmp(place->epoch, company->epoch) == 0)
-        return true;
+    if (strcmp(place->epoch, company->epoch) == 0) return true;
     if (place->more) /* what came after the place may be of a history that is lost */
         return false;
     for (size_t i = 0; i < company->earlier_count; i++)
@@ -13,8 +12,7 @@ static bool epoch_is_good(const struct company *company, const struct place *pla
 }
 
 static bool place_is_good(const struct company *company, const struct place *place, int64_t now_ms) {
-    if (company->epoch[0] == '\0' || place->epoch == NULL || !epoch_is_good(company, place))
-        return false;
+    if (company->epoch[0] == '\0' || place->epoch == NULL || !epoch_is_good(company, place)) return false;
     uint64_t oldest = company->pruned > company->unnamed ? company->pruned : company->unnamed;
     if (company->settings_entity != NULL && company->settings_entity->revision > oldest)
         oldest = company->settings_entity->revision;
@@ -25,8 +23,7 @@ static bool may_differ(const struct entry *entry, const struct place *place) {
     uint64_t revision = entry->revision;
     if (entry->kind == ENTRY_MEMBER) {
         const struct member *member = (const void *)((const char *)entry - offsetof(struct member, state_entry));
-        if (member->shown_since > revision)
-            revision = member->shown_since;
+        if (member->shown_since > revision) revision = member->shown_since;
     }
     return revision > place->version || entry->clock_at > place->now_ms - PLACE_SLACK_MS;
 }
@@ -38,15 +35,13 @@ static uint64_t find_cursor(const struct company *company, const struct place *p
         return list->last;
     for (size_t i = 0; i < list->length; i++) {
         const struct entry *entry = (const struct entry *)list->slots[i].entry;
-        if (entry != NULL && entry->kind != ENTRY_QUEUE && may_differ(entry, place))
-            return list->slots[i].place - 1;
+        if (entry != NULL && entry->kind != ENTRY_QUEUE && may_differ(entry, place)) return list->slots[i].place - 1;
     }
     return list->last;
 }
 
 bool company_resume(struct company *company, const struct place *place, int64_t now_ms, uint64_t *cursor) {
-    if (!place_is_good(company, place, now_ms))
-        return false;
+    if (!place_is_good(company, place, now_ms)) return false;
     *cursor = find_cursor(company, place);
     for (struct queue *queue = company->queues; queue != NULL; queue = queue->hh.next)
         if (queue->entry.listed.place != 0 && queue->entry.listed.place <= *cursor)

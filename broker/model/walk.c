@@ -28,12 +28,10 @@ bool company_walk(struct company *company, const struct filter *filter, uint64_t
     const struct change_list *list = &company->list;
     for (size_t i = change_list_index_after(list, *cursor); i < list->length; i++) {
         struct entry *entry = (struct entry *)list->slots[i].entry;
-        if (entry == NULL || !filter_passes(filter, entry))
-            continue;
+        if (entry == NULL || !filter_passes(filter, entry)) continue;
         const struct row *row = entry_row(company, entry, frame->encoding);
         if (row == NULL || !frame_fits(frame, row->length)) {
-            if (row == NULL)
-                spoil(frame, list_of(entry));
+            if (row == NULL) spoil(frame, list_of(entry));
             *cursor = list->slots[i].place - 1;
             return true;
         }
@@ -52,12 +50,10 @@ static bool add_rows(struct company *company, struct entry *const *entries, size
         else
             length += row->length;
     }
-    if (!frame_fits(frame, length))
-        return false;
+    if (!frame_fits(frame, length)) return false;
     for (size_t i = 0; i < count; i++) {
         const struct row *row = entry_row(company, entries[i], frame->encoding);
-        if (row != NULL)
-            frame_add(frame, list_of(entries[i]), row->bytes, row->length);
+        if (row != NULL) frame_add(frame, list_of(entries[i]), row->bytes, row->length);
     }
     return true;
 }
@@ -70,8 +66,7 @@ bool company_add_member(struct company *company, const struct member *member, st
 
 bool company_add_queue(struct company *company, const char *id, struct frame *frame) {
     struct queue *queue = queue_find(company, id);
-    if (queue == NULL || queue->record == NULL)
-        return true; /* nothing to add */
+    if (queue == NULL || queue->record == NULL) return true; /* nothing to add */
     struct entry *entries[] = {&queue->entry};
     return add_rows(company, entries, 1, frame);
 }

@@ -60,7 +60,7 @@ static enum verdict judge(const struct tenant *tenant, const struct attendee *at
     const struct session *same_device = find_by_device(attendee, part->device);
     if (same_device && same_device->state_at_ms >= part->state_at) return DROP; /* the device has come here since */
     int64_t ended_ms = leases_ended_at(service->leases, part->incarnation);
-    return ended_ms && ended_ms + SESSION_GRACE_MS <= service_now_ms(service) ? TIDY : KEEP;
+    return ended_ms && ended_ms + leases_grace_ms(service->leases) <= service_now_ms(service) ? TIDY : KEEP;
 }
 
 int attendance_apply(const struct tenant *tenant, const char *user, struct state_record *state, struct arena *arena) {
@@ -121,15 +121,18 @@ static void on_committed(void *arg, int error, uint64_t version) {
     struct attendance_update *update = arg;
     struct tenant *tenant = tenant_find(update->service, update->company);
     struct attendee *attendee = tenant ? attendance_find(tenant, update->user) : NULL;
-    if (attendee) {
+    if (attendee) { /* else the service is closing */
         attendee->updates--;
         if (error) attendee->unsaved = true;
+        if (attendee->again || !attendee->sessions) attendance_mark(attendee);
+        attendee->again = false;
     }
     if (update->done) update->done(update->arg, error, version);
     free(update);
 }
 
-static int commit(struct tenant *tenant, const char *user, update_done done, void *arg) {
+static int commit(struct attendee *attendee, update_done done, void *arg) {
+    struct tenant *tenant = attendee->tenant;
     struct service *service = tenant->service;
     struct attendance_update *update = calloc(1, sizeof *update);
     if (!update) return LEDIG_ENO_MEMORY;
@@ -137,20 +140,19 @@ static int commit(struct tenant *tenant, const char *user, update_done done, voi
     update->done = done;
     update->arg = arg;
     snprintf(update->company, sizeof update->company, "%s", tenant->id);
-    snprintf(update->user, sizeof update->user, "%s", user);
-    int error = update_start(service, tenant->id, &(struct update_target){RECORD_STATE, user}, 1, apply, on_committed,
-                             update);
+    snprintf(update->user, sizeof update->user, "%s", attendee->user);
+    struct update_target state = {RECORD_STATE, update->user};
+    int error = update_start(service, tenant->id, &state, 1, apply, on_committed, update);
     if (error) free(update);
+    else attendee->updates++;
     return error;
 }
 
 int attendance_commit(struct attendee *attendee, update_done done, void *arg) {
-    attendee->unsaved = false;
     /* without a lease there is nothing that the sessions could hang on; incarnation.c calls again */
-    int error = attendee->tenant->service->incarnation.id[0] ? commit(attendee->tenant, attendee->user, done, arg)
-                                                             : LEDIG_EUNAVAILABLE;
-    if (error) attendee->unsaved = true;
-    else attendee->updates++;
+    bool has_lease = attendee->tenant->service->incarnation.id[0];
+    int error = has_lease ? commit(attendee, done, arg) : LEDIG_EUNAVAILABLE;
+    attendee->unsaved = error != 0;
     return error;
 }
 
@@ -220,8 +222,7 @@ int attendance_join(struct session *session, const char *user) {
 void attendance_leave(struct session *session) {
     struct attendee *attendee = session->attendee;
     unlink_session(session);
-    if (session->service->incarnation.id[0]) commit(attendee->tenant, attendee->user, NULL, NULL);
-    attendance_mark(attendee); /* the look frees it, where it was the last */
+    attendance_commit(attendee, NULL, NULL); /* when it was the last one, the attendee goes with the answer */
 }
 
 void attendance_dismiss(struct tenant *tenant) {
@@ -283,7 +284,9 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
         if (state && !s->listed) missing = true;
         if (s->stage == SESSION_LIVE) me_send(s);
     }
-    if (missing && attendee->updates == 0) attendance_commit(attendee, NULL, NULL);
+    if (!missing) return;
+    if (attendee->updates == 0) attendance_commit(attendee, NULL, NULL);
+    else attendee->again = true; /* what is under way may have been computed before */
 }
 
 static void look(struct attendee *attendee) {
@@ -301,6 +304,7 @@ static void look(struct attendee *attendee) {
         look_at_sessions(attendee, member ? member_state(member) : NULL);
         return;
     }
+    if (attendee->updates > 0 || attendee->unsaved) return;
     HASH_DEL(tenant->attendees, attendee);
     free(attendee);
 }

@@ -65,7 +65,6 @@ void fanout_catch_up(struct fanout *fanout, struct session *session) {
         session_send_shared(session, frame->bytes.bytes + CONNECTION_HEADROOM,
                             frame->bytes.length - CONNECTION_HEADROOM);
     }
-    if (session->connection && !session_is_free(session)) connection_want_writable(session->connection);
 }
 
 /* ---- Flushes ---- */

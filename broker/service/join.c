@@ -95,8 +95,9 @@ static bool is_behind(const struct session *session) {
     const struct session_hello *hello = session->hello;
     const struct company *company = tenant_company(session->tenant);
     if (!hello->resumes) return false;
-    /* an epoch that is not ours may be newer than ours */
-    return strcmp(hello->epoch, company_epoch(company)) != 0 || hello->place.version > company_version(company);
+    /* an epoch that is not ours may be newer than ours, and the frames of a series newer than the place */
+    return hello->place.more || strcmp(hello->epoch, company_epoch(company)) != 0 ||
+           hello->place.version > company_version(company);
 }
 
 static void end_joining(struct session *session, int error, const char *why, uint16_t code, uint32_t retry_ms) {

@@ -16,7 +16,11 @@ static void clear_manual(struct state_record *state) {
 
 /* Every commit of a person's state also brings the devices up to date, and drops what has passed. */
 static int tidy(const struct request *request, struct state_record *state, struct arena *arena) {
-    if (state->until && state->until <= service_now_ms(request->service)) clear_manual(state);
+    if (state->until && state->until <= service_now_ms(request->service)) {
+        int64_t passed_at = state->until;
+        clear_manual(state);
+        state->set_at = passed_at; /* what shows now began then */
+    }
     const struct tenant *tenant = tenant_find(request->service, request->company);
     return tenant && attendance_find(tenant, request->user)
                ? attendance_apply(tenant, request->user, state, arena)
@@ -43,13 +47,13 @@ int member_change_set(void *arg, struct update_entity *entities, size_t count, s
         if (result == UPDATE_NOTHING) return UPDATE_NOTHING;
     } else {
         clear_manual(state);
+        state->set_at = service_now_ms(request->service);
         if (!cleared) {
             state->status = set->status;
             state->activity = set->activity;
             state->note = set->note;
             state->forward = set->forward;
             state->until = set->until;
-            state->set_at = service_now_ms(request->service);
             if (strcmp(request->actor, request->user) != 0) state->set_by = request->actor;
         }
     }

@@ -127,6 +127,7 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
     fill_defaults(&service->options);
     service->leases = leases_create();
     service->arena = arena_create();
+    if (service->leases) leases_set_grace(service->leases, service->options.grace_ms);
     int error = service->leases && service->arena ? open_store(service) : LEDIG_ENO_MEMORY;
     if (!error) error = start_timers(service);
     if (error) {

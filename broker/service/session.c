@@ -120,9 +120,10 @@ bool session_set_state(struct session *session, enum presence state) {
 /* ---- Sending ---- */
 
 bool session_is_free(const struct session *session) {
-    return session->connection && !session->outbox && !connection_is_choked(session->connection);
+    return session->connection && !session->outbox && !session->choked_at_ms;
 }
 
+/* The front is asked once a message, after it: this is the path of every delivery. */
 static void watch_choke(struct session *session) {
     if (!connection_is_choked(session->connection)) {
         session->choked_at_ms = 0;
@@ -134,7 +135,8 @@ static void watch_choke(struct session *session) {
 
 void session_send_shared(struct session *session, uint8_t *payload, size_t length) {
     session->sent_at_ms = uv_now(session->service->loop);
-    if (connection_send(session->connection, payload, length) == 0) watch_choke(session);
+    connection_send(session->connection, payload, length); /* a dead one is choked for ever, and soon closed */
+    watch_choke(session);
 }
 
 /* A client that does not take its answers is not read from until it does. */
@@ -178,7 +180,7 @@ void session_send_frame(struct session *session, struct buffer *frame) {
 static void send_outbox(struct session *session) {
     struct buffer *outbox = session->outbox;
     size_t at = 0;
-    while (at < outbox->length && !connection_is_choked(session->connection)) {
+    while (at < outbox->length && !session->choked_at_ms) {
         uint32_t length;
         memcpy(&length, outbox->bytes + at, sizeof length);
         uint8_t *payload = outbox->bytes + at + sizeof length + CONNECTION_HEADROOM;
@@ -197,6 +199,7 @@ static void send_outbox(struct session *session) {
 
 void session_writable(struct session *session) {
     watch_choke(session);
+    if (session->choked_at_ms) return;
     if (session->outbox) send_outbox(session);
     if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
     if (session->wants_me) me_send(session);
@@ -272,6 +275,7 @@ static void sweep_deadlines(struct service *service, uint64_t now_ms) {
 
 /* A client that does not answer a ping for as long as the silence before it is gone, whatever the network says. */
 static bool is_dead(struct session *session, uint64_t now_ms) {
+    if (session->outbox) return false; /* nothing is read from it; stall_ms bounds that */
     uint64_t unheard_ms = now_ms - session->heard_at_ms, ping_ms = session->service->options.ping_ms;
     if (unheard_ms >= 2 * ping_ms && session->pinged) return true;
     if (unheard_ms >= ping_ms && !session->pinged) {

@@ -115,9 +115,11 @@ static void on_read(void *arg, int error, const struct store_head *head) {
         call_waiters(&tenant->next_waiters, LEDIG_EUNAVAILABLE);
         return; /* the next verify batch begins anew */
     }
-    if (!tenant->comparing && strcmp(head->epoch, company_epoch(tenant->company)) != 0) {
+    bool other_history = strcmp(head->epoch, company_epoch(tenant->company)) != 0;
+    bool missed_removals = company_version(tenant->company) < head->pruned;
+    if (!tenant->comparing && (other_history || missed_removals)) {
         tenant->ready = tenant->ready && company_epoch(tenant->company)[0];
-        tenant->comparing = true; /* another history: what was read is not enough */
+        tenant->comparing = true; /* what was read is not enough */
         tenant_read(tenant);
         return;
     }

@@ -8,13 +8,15 @@
 
 #include <uthash.h>
 
-/* One person with at least one device here, connected or within its grace. */
+/* One person with at least one device here, connected or within its grace; or whose last device has left, until the
+ * store knows. */
 struct attendee {
     struct tenant *tenant;
     struct session *sessions; /* linked by `next_device`; owned */
     struct attendee *due_next;
     size_t updates; /* commits about the devices that have no answer yet */
     bool due;       /* in the tenant's list of those whose records may have changed */
+    bool again;     /* something is missing in the store that the commits under way may not bring */
     bool unsaved;   /* a commit about the devices failed; tried again after the next verify batch */
     UT_hash_handle hh;
     char user[];

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_CHARS 24
-
 static struct batch *batch_of(struct request *request) {
     return (struct batch *)(void *)request;
 }
@@ -97,98 +95,6 @@ static int take_bases(struct batch *batch, const redisReply *reply) {
     return 0;
 }
 
-/* ---- The commit ---- */
-
-static const struct store_kept_list *kept_of(const struct batch *batch) {
-    return batch->plain ? &batch->changes[0]->kept : &batch->kept;
-}
-
-/* The logs of the kept entries, each once. Returns which one the entry's is. */
-static size_t log_number(const char **logs, size_t *count, const char *log) {
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp(logs[i], log) == 0) return i;
-    }
-    logs[*count] = log;
-    return (*count)++;
-}
-
-/* The moment after which nobody waits any more for the first of these changes, by the server's clock: the server
- * refuses what it only gets to later, so that nothing takes effect long after its caller was told that it had failed.
- */
-static int64_t not_after_ms(const struct batch *batch) {
-    uint64_t first = UINT64_MAX, now = redis_store_clock_ms();
-    for (size_t i = 0; i < batch->change_count; i++) {
-        const struct change *change = batch->changes[i];
-        if (change != NULL && change->deadline.at_ms < first) first = change->deadline.at_ms;
-    }
-    const struct store *store = batch->request.store;
-    return store_now_ms(store) + (first > now ? (int64_t)(first - now) : 0) - store->clock_error_ms;
-}
-
-struct numbers_text { /* numbers as words; one array, so that the texts stay where they are */
-    char (*at)[NUMBER_CHARS];
-    size_t used;
-};
-
-static void add_number(struct words *words, struct numbers_text *texts, int64_t number) {
-    char *text = texts->at[texts->used++];
-    snprintf(text, NUMBER_CHARS, "%lld", (long long)number);
-    words_add(words, text);
-}
-
-static void add_writes(const struct batch *batch, struct words *words, struct numbers_text *texts) {
-    static const char *const letters[] = {
-        [STORE_CHECK] = "c", [STORE_WRITE] = "w", [STORE_TOMBSTONE] = "t", [STORE_REMOVE] = "r"};
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct part *part = &batch->parts[i];
-        words_add(words, part->slot->name);
-        words_add(words, letters[part->action]);
-        add_number(words, texts, (int64_t)part->revision);
-        add_number(words, texts, part->not_before_ms);
-        words_add_bytes(words, part->bytes.bytes, part->action == STORE_WRITE ? part->bytes.length : 0);
-    }
-}
-
-static void send_commit(struct batch *batch) {
-    const struct store_kept_list *kept = kept_of(batch);
-    struct numbers_text texts = {.at = store_allocate((4 + 2 * batch->count + 2 * kept->count) * NUMBER_CHARS)};
-    const char **logs = store_allocate(kept->count * sizeof *logs);
-    char(*log_keys)[2][KEY_BYTES_MAX] = store_allocate(kept->count * sizeof *log_keys);
-    size_t *numbers = store_allocate(kept->count * sizeof *numbers), log_count = 0;
-    struct words words = {0};
-    words_add_keys(&words, &batch->company->keys);
-    for (size_t i = 0; i < kept->count; i++) {
-        numbers[i] = log_number(logs, &log_count, kept->at[i].log);
-    }
-    for (size_t i = 0; i < log_count; i++) {
-        snprintf(log_keys[i][0], KEY_BYTES_MAX, "ledig:{%s}:log:%s", batch->company->name, logs[i]);
-        snprintf(log_keys[i][1], KEY_BYTES_MAX, "ledig:{%s}:log:%s:entries", batch->company->name, logs[i]);
-        words_add(&words, log_keys[i][0]);
-        words_add(&words, log_keys[i][1]);
-    }
-    words_add(&words, batch->request.store->lineage);
-    add_number(&words, &texts, not_after_ms(batch));
-    words_add(&words, batch->company->keys.channel);
-    add_number(&words, &texts, STORE_DOORBELL_BYTES_MAX);
-    add_number(&words, &texts, (int64_t)batch->count);
-    add_number(&words, &texts, (int64_t)kept->count);
-    add_writes(batch, &words, &texts);
-    for (size_t i = 0; i < kept->count; i++) {
-        add_number(&words, &texts, (int64_t)numbers[i]);
-        words_add(&words, kept->at[i].id);
-        add_number(&words, &texts, kept->at[i].at_ms);
-        words_add_bytes(&words, kept->at[i].bytes, kept->at[i].length);
-    }
-    batch->step = BATCH_COMMITTING;
-    batch->sent_ms = redis_store_clock_ms();
-    request_script(&batch->request, SCRIPT_COMMIT, 3 + 2 * log_count, &words);
-    words_free(&words);
-    free(numbers);
-    free(log_keys);
-    free(logs);
-    free(texts.at);
-}
-
 /* ---- The answer ---- */
 
 /* How the entity stands now, for whoever waits for it. */
@@ -205,8 +111,7 @@ static void remember(struct batch *batch, struct part *part, uint64_t version) {
 
 static void take_version(struct batch *batch, const redisReply *reply) {
     uint64_t version;
-    if (reply->elements != 3 || number_read(reply->element[1], &version) != 0 ||
-        reply->element[2]->type != REDIS_REPLY_STRING) {
+    if (number_read(reply->element[1], &version) != 0 || reply->element[2]->type != REDIS_REPLY_STRING) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
     }
@@ -221,7 +126,7 @@ static void take_version(struct batch *batch, const redisReply *reply) {
 static void take_moved(struct batch *batch, const redisReply *reply) {
     struct store_record record;
     const redisReply *which = reply->element[1], *stored = reply->element[2];
-    if (reply->elements != 3 || which->type != REDIS_REPLY_INTEGER || (size_t)which->integer >= batch->count ||
+    if (which->type != REDIS_REPLY_INTEGER || (size_t)which->integer >= batch->count ||
         stored->type != REDIS_REPLY_STRING) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
@@ -242,7 +147,7 @@ static void take_moved(struct batch *batch, const redisReply *reply) {
 static void take_early(struct batch *batch, const redisReply *reply) {
     uint64_t now;
     bool any = false;
-    if (reply->elements != 2 || number_read(reply->element[1], &now) != 0) {
+    if (number_read(reply->element[1], &now) != 0) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
     }
@@ -262,7 +167,7 @@ static void take_early(struct batch *batch, const redisReply *reply) {
 /* Either the caller has been told already, or our idea of the server's clock is wrong. */
 static void take_late(struct batch *batch, const redisReply *reply) {
     uint64_t now;
-    if (reply->elements != 2 || number_read(reply->element[1], &now) != 0) {
+    if (number_read(reply->element[1], &now) != 0) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
     }
@@ -271,8 +176,7 @@ static void take_late(struct batch *batch, const redisReply *reply) {
 }
 
 static void take_lineage(struct batch *batch, const redisReply *reply) {
-    if (reply->elements != 3 || reply->element[1]->type != REDIS_REPLY_STRING ||
-        reply->element[2]->type != REDIS_REPLY_STRING) {
+    if (reply->element[1]->type != REDIS_REPLY_STRING || reply->element[2]->type != REDIS_REPLY_STRING) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
     }
@@ -282,15 +186,17 @@ static void take_lineage(struct batch *batch, const redisReply *reply) {
 static void take_answer(struct batch *batch, const redisReply *reply) {
     static const struct {
         const char *word;
+        size_t elements;
         void (*take)(struct batch *batch, const redisReply *reply);
-    } answers[] = {{"ok", take_version},
-                   {"moved", take_moved},
-                   {"lineage", take_lineage},
-                   {"early", take_early},
-                   {"late", take_late}};
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2 && reply->element[0]->type == REDIS_REPLY_STRING) {
+    } answers[] = {{"ok", 3, take_version},
+                   {"moved", 3, take_moved},
+                   {"lineage", 3, take_lineage},
+                   {"early", 2, take_early},
+                   {"late", 2, take_late}};
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 && reply->element[0]->type == REDIS_REPLY_STRING) {
         for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-            if (strcmp(reply->element[0]->str, answers[i].word) != 0) continue;
+            if (strcmp(reply->element[0]->str, answers[i].word) != 0 || reply->elements != answers[i].elements)
+                continue;
             answers[i].take(batch, reply);
             return;
         }
@@ -305,7 +211,7 @@ static void apply_and_commit(struct batch *batch) {
     if (changes_left(batch) == 0) {
         request_end(&batch->request, 0);
     } else {
-        send_commit(batch);
+        batch_send_commit(batch);
     }
 }
 

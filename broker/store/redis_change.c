@@ -197,7 +197,7 @@ static void change_enter(struct change *change, const char *company, const char 
 
 void store_update(struct store *store, const struct store_update *update) {
     struct change *change = change_create(store);
-    change->update = *update;
+    change->update = (struct store_update){.apply = update->apply, .done = update->done, .arg = update->arg};
     change_enter(change, update->company, update->entities, update->count);
 }
 

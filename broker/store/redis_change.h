@@ -104,6 +104,9 @@ void batch_released(struct batch *batch); /* in redis_change.c: its slots are fr
  * are ended. What is left is to be committed. */
 void batch_apply(struct batch *batch);
 
+/* Sends what its parts ask for, in redis_commit.c. */
+void batch_send_commit(struct batch *batch);
+
 void kept_add(struct store_kept_list *list, const struct store_kept *entry); /* its error tells whether it failed */
 void kept_cut(struct store_kept_list *list, size_t count);
 void kept_free(struct store_kept_list *list);

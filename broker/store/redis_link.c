@@ -1,72 +1,15 @@
-#include "broker/store/redis_link.h"
+#include "broker/store/redis_link_state.h"
 
 #include "protocol/errors.h"
 
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define READ_BYTES 65536
 #define WRITE_BATCH 64 /* commands given to one write */
 #define BACKOFF_FIRST_MS 25
 #define BACKOFF_MAX_MS 1000 /* well below a request's time-out, so that a short restart fails nobody */
-#define STEADY_MS 1000      /* a connection that lived this long lets the back-off begin anew */
-#define KEEPALIVE_S 15
+#define STEADY_MS 250       /* a connection that lived this long lets the back-off begin anew */
 
-enum state { STATE_RESOLVING, STATE_CONNECTING, STATE_GREETING, STATE_UP, STATE_WAITING, STATE_CLOSED };
-
-struct command {
-    struct command *next;
-    char *text; /* in the protocol; NULL once written */
-    size_t length;
-    redis_answer answer;
-    void *arg;
-    uint64_t queued_ms;
-};
-
-struct queue {
-    struct command *first, **end;
-};
-
-/* The socket; outlives its place in the link until libuv has closed it. */
-struct connection {
-    struct redis_link *link;
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } uv;
-    uv_connect_t connecting;
-    uv_write_t writing;
-    char *partial; /* the command that `writing` is about */
-    redisReader *reader;
-    bool dropped;
-};
-
-struct redis_link {
-    uv_loop_t *loop;
-    struct redis_address address;
-    char *user, *password;
-    struct redis_link_options options;
-    enum state state;
-    struct connection *connection; /* NULL while there is none */
-    uv_timer_t timer;              /* the back-off, the connect time-out, or the oldest command's */
-    uv_idle_t flush;
-    uv_getaddrinfo_t resolving;
-    struct queue sent, unsent;
-    size_t greetings; /* answers of the greeting that are still to come */
-    unsigned attempts;
-    uint64_t up_ms;
-    unsigned open_parts; /* what libuv still holds */
-    void (*closed)(void *arg);
-    void *closed_arg;
-    char read_buffer[READ_BYTES];
-};
-
-static void on_timer(uv_timer_t *timer);
 static void on_flush(uv_idle_t *idle);
 
 /* ---- Queues ---- */
@@ -107,7 +50,7 @@ static void queue_fail(struct command *first, bool written) {
 
 /* ---- Falling and closing ---- */
 
-static void part_closed(struct redis_link *link) {
+void link_part_closed(struct redis_link *link) {
     if (--link->open_parts > 0) return;
     void (*closed)(void *arg) = link->closed;
     void *arg = link->closed_arg;
@@ -118,7 +61,7 @@ static void part_closed(struct redis_link *link) {
 }
 
 static void on_part_closed(uv_handle_t *handle) {
-    part_closed(handle->data);
+    link_part_closed(handle->data);
 }
 
 static void on_connection_closed(uv_handle_t *handle) {
@@ -127,7 +70,7 @@ static void on_connection_closed(uv_handle_t *handle) {
     redisReaderFree(connection->reader);
     if (connection->partial != NULL) redisFreeCommand(connection->partial);
     free(connection);
-    part_closed(link);
+    link_part_closed(link);
 }
 
 static void wait_for_next_attempt(struct redis_link *link) {
@@ -140,7 +83,7 @@ static void wait_for_next_attempt(struct redis_link *link) {
     delay = delay / 2 + random % (delay / 2 + 1);
     link->attempts++;
     link->state = STATE_WAITING;
-    uv_timer_start(&link->timer, on_timer, delay, 0);
+    link_patience(link, delay);
 }
 
 void redis_link_drop(struct redis_link *link, const char *why) {
@@ -235,11 +178,11 @@ static void on_flush(uv_idle_t *idle) {
 
 static void watch_oldest(struct redis_link *link) {
     if (link->state != STATE_UP || uv_is_active((uv_handle_t *)&link->timer)) return;
-    uv_timer_start(&link->timer, on_timer, link->options.timeout_ms, 0);
+    link_patience(link, link->options.timeout_ms);
 }
 
-static int enqueue(struct redis_link *link, size_t count, const char *const *words, const size_t *lengths,
-                   redis_answer answer, void *arg) {
+int link_enqueue(struct redis_link *link, size_t count, const char *const *words, const size_t *lengths,
+                 redis_answer answer, void *arg) {
     struct command *command = calloc(1, sizeof *command);
     if (command == NULL) return LEDIG_ENO_MEMORY;
     const char **argv = (const char **)(uintptr_t)words; /* hiredis takes it without the second const, and only reads */
@@ -261,7 +204,7 @@ static int enqueue(struct redis_link *link, size_t count, const char *const *wor
 int redis_link_send(struct redis_link *link, size_t count, const char *const *words, const size_t *lengths,
                     redis_answer answer, void *arg) {
     if (!redis_link_is_up(link)) return LEDIG_EUNAVAILABLE;
-    return enqueue(link, count, words, lengths, answer, arg);
+    return link_enqueue(link, count, words, lengths, answer, arg);
 }
 
 size_t redis_link_unsend(struct redis_link *link, const void *arg) {
@@ -308,7 +251,7 @@ static void take_reply(struct redis_link *link, const redisReply *reply) {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
     struct connection *connection = handle->data;
     (void)suggested;
-    *buffer = uv_buf_init(connection->link->read_buffer, READ_BYTES);
+    *buffer = uv_buf_init(connection->link->read_buffer, LINK_READ_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
@@ -335,163 +278,21 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     }
 }
 
-/* ---- Connecting ---- */
-
-static void on_greeted(void *arg, const redisReply *reply, bool written) {
-    struct redis_link *link = arg;
-    (void)written;
-    if (reply == NULL) return;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        char why[128]; /* what the server says of AUTH, SELECT and PING names no secret */
-        snprintf(why, sizeof why, "the server refuses: %.100s", reply->str);
-        redis_link_drop(link, why);
-        return;
-    }
-    if (--link->greetings > 0) return;
-    uv_timer_stop(&link->timer);
-    link->state = STATE_UP;
-    link->up_ms = uv_now(link->loop);
-    if (link->options.up != NULL) link->options.up(link->options.arg);
+int link_read(struct connection *connection) {
+    return uv_read_start(&connection->uv.stream, on_alloc, on_read);
 }
 
-static int greet(struct redis_link *link) {
-    char database[16];
-    const char *auth[3] = {"AUTH", link->user != NULL ? link->user : link->password, link->password};
-    const char *select[2] = {"SELECT", database}, *ping[1] = {"PING"};
-    int error = 0;
-    snprintf(database, sizeof database, "%u", link->address.database);
-    link->state = STATE_GREETING;
-    if (link->password != NULL) {
-        error = enqueue(link, link->user != NULL ? 3 : 2, auth, NULL, on_greeted, link);
-        link->greetings++;
-    }
-    if (error == 0 && link->address.database != 0) {
-        error = enqueue(link, 2, select, NULL, on_greeted, link);
-        link->greetings++;
-    }
-    if (error == 0) {
-        error = enqueue(link, 1, ping, NULL, on_greeted, link);
-        link->greetings++;
-    }
-    return error;
-}
-
-static void on_connected(uv_connect_t *request, int status) {
-    struct connection *connection = request->data;
-    struct redis_link *link = connection->link;
-    if (connection->dropped) return;
-    if (status == 0) status = uv_read_start(&connection->uv.stream, on_alloc, on_read);
-    if (status < 0) {
-        redis_link_drop(link, uv_strerror(status));
-        return;
-    }
-    if (greet(link) != 0) redis_link_drop(link, "out of memory");
-}
-
-static struct connection *connection_create(struct redis_link *link) {
-    struct connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL) return NULL;
-    connection->reader = redisReaderCreate();
-    if (connection->reader == NULL) {
-        free(connection);
-        return NULL;
-    }
-    connection->link = link;
-    if (link->address.path[0] != '\0') {
-        uv_pipe_init(link->loop, &connection->uv.pipe, 0);
-    } else {
-        uv_tcp_init(link->loop, &connection->uv.tcp);
-    }
-    connection->uv.handle.data = connection;
-    connection->connecting.data = connection;
-    link->connection = connection;
-    link->open_parts++;
-    return connection;
-}
-
-static void connect_unix(struct redis_link *link) {
-    char name[108];
-    int directory;
-    if (redis_address_socket(&link->address, name, &directory) != 0) {
-        redis_link_drop(link, strerror(errno));
-        return;
-    }
-    struct connection *connection = connection_create(link);
-    if (connection == NULL) {
-        redis_link_drop(link, "out of memory");
-    } else {
-        uv_pipe_connect(&connection->connecting, &connection->uv.pipe, name, on_connected);
-    }
-    if (directory >= 0) close(directory); /* connect() has looked the name up by now */
-}
-
-static void connect_tcp(struct redis_link *link, const struct addrinfo *found) {
-    unsigned count = 0, which;
-    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
-        count++;
-    }
-    which = count > 0 ? link->attempts % count : 0; /* the next attempt takes the next address */
-    while (which-- > 0) {
-        found = found->ai_next;
-    }
-    struct connection *connection = connection_create(link);
-    if (connection == NULL) {
-        redis_link_drop(link, "out of memory");
-        return;
-    }
-    uv_tcp_nodelay(&connection->uv.tcp, 1);
-    uv_tcp_keepalive(&connection->uv.tcp, 1, KEEPALIVE_S);
-    int error = uv_tcp_connect(&connection->connecting, &connection->uv.tcp, found->ai_addr, on_connected);
-    if (error != 0) redis_link_drop(link, uv_strerror(error));
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
-    struct redis_link *link = request->data;
-    if (link->state == STATE_RESOLVING) {
-        if (status < 0) {
-            redis_link_drop(link, uv_strerror(status));
-        } else {
-            link->state = STATE_CONNECTING;
-            connect_tcp(link, found);
-        }
-    }
-    uv_freeaddrinfo(found);
-    part_closed(link);
-}
-
-static void resolve(struct redis_link *link) {
-    char port[8];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    snprintf(port, sizeof port, "%u", link->address.port);
-    link->state = STATE_RESOLVING;
-    link->resolving.data = link;
-    link->open_parts++;
-    int error = uv_getaddrinfo(link->loop, &link->resolving, on_resolved, link->address.host, port, &hints);
-    if (error != 0) {
-        link->open_parts--;
-        redis_link_drop(link, uv_strerror(error));
-    }
-}
-
-static void connect_begin(struct redis_link *link) {
-    link->state = STATE_CONNECTING;
-    uv_timer_start(&link->timer, on_timer, link->options.timeout_ms, 0);
-    if (link->address.path[0] != '\0') {
-        connect_unix(link);
-    } else {
-        resolve(link);
-    }
-}
+/* ---- Time ---- */
 
 static void on_timer(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     if (link->state == STATE_WAITING) {
-        connect_begin(link);
+        link_connect(link);
         return;
     }
     if (link->state == STATE_RESOLVING) { /* its request is not free for another attempt before it ends */
         uv_cancel((uv_req_t *)&link->resolving);
-        uv_timer_start(timer, on_timer, link->options.timeout_ms, 0);
+        link_patience(link, link->options.timeout_ms);
         return;
     }
     if (link->state != STATE_UP) {
@@ -504,8 +305,12 @@ static void on_timer(uv_timer_t *timer) {
     if (age >= link->options.timeout_ms) {
         redis_link_drop(link, "no answer in time");
     } else {
-        uv_timer_start(timer, on_timer, link->options.timeout_ms - age, 0);
+        link_patience(link, link->options.timeout_ms - age);
     }
+}
+
+void link_patience(struct redis_link *link, uint64_t ms) {
+    uv_timer_start(&link->timer, on_timer, ms, 0);
 }
 
 /* ---- Opening ---- */
@@ -535,7 +340,7 @@ int redis_link_open(uv_loop_t *loop, const struct redis_link_options *options, s
     made->flush.data = made;
     made->open_parts = 2;
     made->state = STATE_WAITING;
-    uv_timer_start(&made->timer, on_timer, 0, 0);
+    link_patience(made, 0);
     *link = made;
     return 0;
 }

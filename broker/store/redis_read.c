@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_ENTITIES 500
-#define PAGE_BYTES (512 * 1024) /* what one page holds the server up for: below a millisecond */
+#define PAGE_ENTITIES 250
+#define PAGE_BYTES (256 * 1024) /* what one page holds the server up for: about a millisecond */
 #define ENTITY_CHARS_MAX 4096   /* an entity's name; those of the model have 500 at the most */
 
 /* ---- Everything since a version ---- */

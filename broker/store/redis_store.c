@@ -36,15 +36,15 @@ void clock_set(struct store *store, int64_t now_ms, uint64_t sent_ms) {
     store->has_offset = true;
 }
 
-int64_t store_now_ms(const struct store *store) {
+int64_t clock_of_server_ms(const struct store *store) {
     struct timespec now;
-    int64_t now_ms;
-    if (store->has_offset) {
-        now_ms = (int64_t)redis_store_clock_ms() + store->offset_ms;
-    } else {
-        clock_gettime(CLOCK_REALTIME, &now);
-        now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    }
+    if (store->has_offset) return (int64_t)redis_store_clock_ms() + store->offset_ms;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t store_now_ms(const struct store *store) {
+    int64_t now_ms = clock_of_server_ms(store);
     int64_t *told = &((struct store *)(uintptr_t)store)->told_now_ms; /* what was told once stands, for const too */
     if (now_ms > *told) *told = now_ms;
     return *told;
@@ -100,6 +100,7 @@ static void on_changes_told(void *arg, const redisReply *message) {
 static void on_verify_timer(uv_timer_t *timer) {
     struct store *store = timer->data;
     if (store->ready) verify_begin(store);
+    watch_ping(store);
 }
 
 static void send_what_waits(struct store *store) {

@@ -171,9 +171,9 @@ struct store {
     char lineage[LINEAGE_CHARS_MAX + 1];
 
     bool has_offset;
-    int64_t offset_ms;   /* the server's clock less redis_store_clock_ms() */
+    int64_t offset_ms;      /* the server's clock less redis_store_clock_ms() */
     int64_t clock_error_ms; /* how far that can be off */
-    int64_t told_now_ms; /* so that it never goes backwards */
+    int64_t told_now_ms;    /* so that it never goes backwards */
     uint64_t verified_ms;
     struct verify *verify;  /* the batch under way, or NULL */
     uint64_t verify_number; /* of the last batch that was begun */
@@ -202,11 +202,13 @@ void changes_begin_soon(struct store *store);
 void watch_link_up(struct store *store);
 void watch_link_down(struct store *store);
 void watch_told(struct store *store, const redisReply *message);
+void watch_ping(struct store *store); /* so that a line that is dead is noticed: nothing else is sent on it for long */
 
 /* redis_verify.c */
 void verify_begin(struct store *store); /* or once more after the one under way */
 void verify_link_down(struct store *store);
-void verify_ended(struct store *store, int error);                     /* in redis_store.c: goes on from there */
+void verify_ended(struct store *store, int error);     /* in redis_store.c: goes on from there */
+int64_t clock_of_server_ms(const struct store *store); /* as estimated now; unlike store_now_ms it may go backwards */
 void clock_set(struct store *store, int64_t now_ms, uint64_t sent_ms); /* the server's clock in an answer */
 
 /* Zeroed memory for a request. A process that cannot get a few hundred bytes cannot keep the contract of store.h (every

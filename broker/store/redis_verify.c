@@ -180,7 +180,8 @@ static void verify_tell(struct verify *verify) {
         if (company != NULL) company_heard(company, watched->head.epoch, watched->head.version);
     }
     store->verified_ms = redis_store_clock_ms();
-    if (store->options.events.verified != NULL) store->options.events.verified(store->options.arg, &reading);
+    if (store->options.events.verified != NULL && !store->closing)
+        store->options.events.verified(store->options.arg, &reading);
     free(heads);
 }
 

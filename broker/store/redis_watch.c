@@ -68,8 +68,8 @@ static void on_subscribed(void *arg, const redisReply *reply, bool written) {
     }
 }
 
-static void on_unsubscribed(void *arg, const redisReply *reply, bool written) {
-    (void)arg;
+static void on_answer_of_no_interest(void *arg, const redisReply *reply, bool written) {
+    (void)arg; /* the link itself notices where it does not come */
     (void)reply;
     (void)written;
 }
@@ -92,7 +92,7 @@ static void unsubscribe(struct store_company *company) {
     if (company->watches > 0 || company->watchers != NULL) return;
     if (company->subscribed) {
         company->subscribed = false;
-        tell_server(company, "UNSUBSCRIBE", on_unsubscribed);
+        tell_server(company, "UNSUBSCRIBE", on_answer_of_no_interest);
     }
     company_release(company);
 }
@@ -103,13 +103,23 @@ static void on_all_subscribed(void *arg, const redisReply *reply, bool written) 
     if (reply != NULL && store->ready) verify_begin(store); /* what was told to nobody while the link was down */
 }
 
+static void ping(struct store *store, redis_answer answer) {
+    const char *words[1] = {"PING"};
+    if (redis_link_send(store->changes, 1, words, NULL, answer, store) == LEDIG_ENO_MEMORY) {
+        redis_link_drop(store->changes, "out of memory");
+    }
+}
+
+void watch_ping(struct store *store) {
+    ping(store, on_answer_of_no_interest);
+}
+
 void watch_link_up(struct store *store) {
-    const char *ping[1] = {"PING"};
     struct store_company *company, *next;
     HASH_ITER(hh, store->companies, company, next) {
         if (company->watches > 0 || company->watchers != NULL) subscribe(company);
     }
-    redis_link_send(store->changes, 1, ping, NULL, on_all_subscribed, store);
+    ping(store, on_all_subscribed);
 }
 
 void watch_link_down(struct store *store) {
@@ -216,7 +226,7 @@ void watch_told(struct store *store, const redisReply *message) {
     memcpy(name, channel->str + strlen(PREFIX), channel->len - frame);
     name[channel->len - frame] = '\0';
     struct store_company *company = company_find(store, name);
-    if (company == NULL || (company->watches == 0 && company->watchers == NULL)) return;
+    if (store->closing || company == NULL || (company->watches == 0 && company->watchers == NULL)) return;
 
     struct store_record records[NEWS_ENTITIES_MAX];
     struct buffer names = {0};

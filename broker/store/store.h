@@ -83,9 +83,9 @@ struct store_reading {
     size_t company_count;
 };
 
-struct store_events {             /* any may be NULL */
-    void (*connected)(void *arg); /* also again, after a lost link */
-    void (*lost)(void *arg, const char *why);
+struct store_events {                                          /* any may be NULL */
+    void (*connected)(void *arg);                              /* also again, after a lost link */
+    void (*lost)(void *arg, const char *why);                  /* also, once, where the first connection fails */
     void (*changed)(void *arg, const struct store_news *news); /* a watched company; in no order with completions */
     void (*verified)(void *arg, const struct store_reading *reading);
     /* Gives the newest record that the caller knows of an entity, so that an update need not read first. False where it
@@ -99,7 +99,7 @@ struct store_options {
     uint32_t timeout_ms;         /* 0 = 2000 */
     uint32_t verify_ms;          /* 0 = 2000 */
     uint32_t company_in_flight;  /* 0 = 32: commits of one company that have no answer yet */
-    uint32_t lease_ms;           /* 0 = 10000: a lease not renewed for this long ends */
+    uint32_t lease_ms;           /* 0 = 10000: a lease taken here ends when it was not renewed for this long */
     struct store_events events;
     void *arg;
 };
@@ -194,9 +194,11 @@ void store_commit(struct store *store, const struct store_commit *commit, store_
  * folded into the next one, in order. An update that has timed out is not applied any more.
  *
  * `apply` gets the entities as they stand and says what shall become of each. It may be called several times, must give
- * the same result for the same records, and must not call the store. It returns 0, UPDATE_NOTHING (all stands as
- * wished: done at once, without a new version) or a LEDIG_E… that ends the update; others folded with it are not
- * touched by that. Entries kept by store_keep() are stored together with the change. */
+ * the same result for the same records, and must not call the store. An entity that an update folded before this one
+ * has changed comes as that left it, with the revision that it had before. A write of the very bytes that stand there
+ * makes no version. It returns 0, UPDATE_NOTHING (all stands as wished: done without a new version) or a LEDIG_E… that
+ * ends the update; others folded with it are not touched by that. Entries kept by store_keep() are stored together with
+ * the change. */
 #define UPDATE_NOTHING 1
 struct store_kept_list; /* the store's; lives for the time of the apply */
 
@@ -230,7 +232,8 @@ void store_prune(struct store *store, const char *company, const struct store_re
 typedef void (*store_lease_done)(void *arg, int error, const char *id);
 void store_lease_take(struct store *store, const char *suffix, store_lease_done done, void *arg);
 
-/* 0, or LEDIG_ELEASE_ENDED. */
+/* 0, or LEDIG_ELEASE_ENDED: it ended, or is not known. While the server is away leases stand still: once it is back
+ * each has its whole length again. */
 void store_lease_renew(struct store *store, const char *id, store_done done, void *arg);
 
 /* Ends it now (a worker that shuts down in order). An overdue lease is ended by whichever store sees it first. */

@@ -1,1 +1,2 @@
-set(company_libraries ledig_model)
+include("${CMAKE_CURRENT_LIST_DIR}/company_fixture.cmake")
+set(company_libraries company_fixture)

@@ -1,3 +1,3 @@
-add_library(convergence_store STATIC "${CMAKE_CURRENT_LIST_DIR}/convergence_store.c")
-target_link_libraries(convergence_store PUBLIC ledig_model)
-set(convergence_libraries convergence_store ledig_model)
+add_library(convergence_world STATIC convergence_client.c convergence_commits.c convergence_store.c convergence_worker.c)
+target_link_libraries(convergence_world PUBLIC ledig_model PkgConfig::CMOCKA)
+set(convergence_libraries convergence_world)

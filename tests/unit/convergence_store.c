@@ -66,8 +66,7 @@ const struct stored *test_store_find(const struct test_store *store, const char 
 
 static void take_out(struct test_store *store, const char *name) {
     size_t i = find(store, name);
-    if (i < store->now.count)
-        store->now.records[i] = store->now.records[--store->now.count];
+    if (i < store->now.count) store->now.records[i] = store->now.records[--store->now.count];
 }
 
 static void remember(struct test_store *store) {
@@ -79,20 +78,17 @@ static void remember(struct test_store *store) {
 static void ring(struct test_store *store, const struct doorbell *bell) {
     for (size_t i = 0; i < SUBSCRIBERS_MAX; i++) {
         struct inbox *inbox = store->inboxes[i];
-        if (inbox == NULL || random_chance(store->random, .15) || inbox->count == INBOX_MAX)
-            continue; /* lost */
+        if (inbox == NULL || random_chance(store->random, .15) || inbox->count == INBOX_MAX) continue; /* lost */
         inbox->bells[(inbox->first + inbox->count++) % INBOX_MAX] = *bell;
     }
 }
 
 int test_store_commit(struct test_store *store, uint64_t lineage, const struct test_write *writes, size_t count,
                       bool remove) {
-    if (lineage != store->lineage || store->now.head.lineage != lineage)
-        return LEDIG_ELINEAGE;
+    if (lineage != store->lineage || store->now.head.lineage != lineage) return LEDIG_ELINEAGE;
     for (size_t i = 0; i < count; i++) {
         const struct stored *record = test_store_find(store, writes[i].name);
-        if ((record != NULL ? record->revision : 0) != writes[i].expected)
-            return LEDIG_EMOVED_ON;
+        if ((record != NULL ? record->revision : 0) != writes[i].expected) return LEDIG_EMOVED_ON;
     }
     remember(store);
     uint64_t version = ++store->now.head.version;
@@ -106,31 +102,26 @@ int test_store_commit(struct test_store *store, uint64_t lineage, const struct t
             take_out(store, record.name);
             continue;
         }
-        if (at == store->now.count)
-            store->now.count++;
+        if (at == store->now.count) store->now.count++;
         assert(store->now.count <= ENTITIES_MAX);
         store->now.records[at] = record;
     }
-    if (remove)
-        store->now.head.pruned = version;
+    if (remove) store->now.head.pruned = version;
     ring(store, &bell);
     return 0;
 }
 
 void test_store_prune(struct test_store *store, const char *name) {
     const struct stored *record = test_store_find(store, name);
-    if (record == NULL || record->bytes != NULL)
-        return;
+    if (record == NULL || record->bytes != NULL) return;
     remember(store);
-    if (record->revision > store->now.head.pruned)
-        store->now.head.pruned = record->revision;
+    if (record->revision > store->now.head.pruned) store->now.head.pruned = record->revision;
     take_out(store, name);
 }
 
 void test_store_adopt_if_needed(struct test_store *store) {
     struct head *head = &store->now.head;
-    if (head->lineage == store->lineage)
-        return;
+    if (head->lineage == store->lineage) return;
     remember(store);
     if (head->epoch[0] != '\0') {
         if (head->earlier_count == COMPANY_EPOCHS_MAX)
@@ -148,10 +139,8 @@ void test_store_adopt_if_needed(struct test_store *store) {
 void test_store_restart(struct test_store *store, size_t lose) {
     store->clock_ms += 500;
     store->lineage = random_next(store->random) | 1;
-    if (lose > store->past_count)
-        lose = store->past_count;
-    if (lose == 0)
-        return;
+    if (lose > store->past_count) lose = store->past_count;
+    if (lose == 0) return;
     store->now = store->past[store->past_count - lose];
     store->past_count = 0;
 }

@@ -1,0 +1,1 @@
+set(record_decode_libraries ledig_model)

@@ -1,0 +1,295 @@
+/* What cursors see through their filters, frame by frame, and where a place leads. */
+#include "tests/unit/company_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+// cmocka wants the headers above first
+#include <cmocka.h>
+
+/* ---- Filters ---- */
+
+static struct filter *follow(const char *const *users, uint32_t count, const char *queue, const char *self) {
+    return filter_create(&(struct texts){.at = users, .count = count, .present = true},
+                         &(struct texts){.at = &queue, .count = queue != NULL}, self);
+}
+
+static void a_filter_lets_through_whom_it_names_and_oneself(void **state) {
+    struct bench *bench = *state;
+    static const char *const ola[] = {"ola", "not-there-yet"};
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    commit_person(bench, "kari");
+    commit_person(bench, "ola");
+    commit_person(bench, "nina");
+    commit_tombstone(bench, "profile:nina");
+    uint64_t cursor = 0;
+    struct filter *filter = follow(ola, 2, NULL, "kari");
+    const struct message_changes *changes = walk_with(bench, filter, &cursor);
+    expect_counts(changes, 2, 2, 0, 0);
+    assert_non_null(member_row(changes, "kari"));
+    assert_non_null(member_row(changes, "ola"));
+    assert_int_equal(cursor, company_last_place(bench->company));
+    filter_free(filter);
+    cursor = 0;
+    expect_counts(walk_with(bench, bench->all, &cursor), 2, 2, 0, 1);
+    const char *support = "support";
+    filter = filter_create(&(struct texts){.all = true}, &(struct texts){.at = &support, .count = 1}, "kari");
+    cursor = 0;
+    expect_counts(walk_with(bench, filter, &cursor), 2, 2, 1, 1);
+    filter_free(filter);
+}
+
+static void filters_with_the_same_effect_are_equal(void **state) {
+    (void)state;
+    static const char *const forth[] = {"a", "b", "c"}, *const back[] = {"c", "b", "a", "b"};
+    struct filter *all = filter_create(&(struct texts){.all = true}, NULL, "a");
+    struct filter *same_all = filter_create(&(struct texts){.all = true}, &(struct texts){.present = true}, "b");
+    struct filter *three = follow(forth, 3, NULL, "a");
+    struct filter *three_too = follow(back, 4, NULL, "c");
+    struct filter *with_self = follow(forth, 2, NULL, "c");
+    struct filter *two = follow(forth, 2, NULL, "a");
+    struct filter *queue = follow(forth, 3, "q", "a");
+    struct filter *none = follow(NULL, 0, NULL, "a");
+    assert_true(filter_is_all(all));
+    assert_true(filter_equal(all, same_all));
+    assert_true(filter_equal(three, three_too));
+    assert_true(filter_equal(three, with_self));
+    assert_false(filter_equal(three, two));
+    assert_false(filter_equal(three, queue));
+    assert_false(filter_equal(three, all));
+    assert_false(filter_equal(two, none));
+    assert_false(filter_is_all(three));
+    struct filter *filters[] = {all, same_all, three, three_too, with_self, two, queue, none};
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
+        filter_free(filters[i]);
+}
+
+/* ---- Frames ---- */
+
+static void a_large_company_comes_in_frames_of_64_kib(void **state) {
+    struct bench *bench = *state;
+    enum { PEOPLE = 3000 };
+    for (int i = 0; i < PEOPLE; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "user%d", i);
+        commit_person(bench, user);
+    }
+    for (enum encoding encoding = ENCODING_MSGPACK; encoding < ENCODING_COUNT; encoding++) {
+        uint64_t cursor = 0;
+        uint32_t members = 0, profiles = 0, frames = 0;
+        for (bool more = true; more; frames++) {
+            frame_begin(&bench->frame, encoding);
+            more = company_walk(bench->company, bench->all, &cursor, &bench->frame);
+            const struct message_changes *changes = decode_frame(bench, encoding, more);
+            members += changes->members.count;
+            profiles += changes->profiles.count;
+            assert_true(!more || bench->bytes.length > LEDIG_MESSAGE_BYTES_MAX - 2048);
+            arena_reset(bench->arena);
+        }
+        assert_int_equal(members, PEOPLE);
+        assert_int_equal(profiles, PEOPLE);
+        assert_in_range(frames, 2, 20);
+        assert_int_equal(cursor, company_last_place(bench->company));
+    }
+}
+
+static void an_answer_has_both_rows_of_a_person_or_none(void **state) {
+    struct bench *bench = *state;
+    struct record record = profile("kari");
+    commit(bench, &record);
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    frame_begin(&bench->frame, ENCODING_MSGPACK);
+    const struct member *kari = company_member(bench->company, "kari");
+    assert_true(company_add_member(bench->company, kari, &bench->frame));
+    assert_true(company_add_queue(bench->company, "support", &bench->frame));
+    assert_true(company_add_queue(bench->company, "nowhere", &bench->frame));
+    const struct message_changes *changes = decode_frame(bench, ENCODING_MSGPACK, false);
+    expect_counts(changes, 1, 1, 1, 0);
+    assert_string_equal(member_row(changes, "kari")->availability, "unknown");
+    uint32_t people = 1;
+    while (company_add_member(bench->company, kari, &bench->frame))
+        people++;
+    assert_false(company_add_member(bench->company, kari, &bench->frame));
+    changes = decode_frame(bench, ENCODING_MSGPACK, false);
+    expect_counts(changes, people, people, 1, 0);
+}
+
+/* ---- Places ---- */
+
+static bool resume(struct bench *bench, const char *epoch, uint64_t version, int64_t now_ms, bool more,
+                   uint64_t *cursor) {
+    struct place place = {.epoch = epoch, .version = version, .now_ms = now_ms, .more = more};
+    return company_resume(bench->company, &place, bench->now, cursor);
+}
+
+static void a_place_is_good_or_not(void **state) {
+    struct bench *bench = *state;
+    commit(bench, &(struct record){.kind = RECORD_COMPANY, .company = {.id = "acme"}}); /* 101 */
+    commit_person(bench, "kari");                                                       /* 102, 103 */
+    company_set_history(bench->company, 50, &(struct company_epoch){"e0", 102}, 1);
+    static const struct {
+        const char *epoch;
+        uint64_t version;
+        int64_t age_ms;
+        bool more, good;
+    } cases[] = {
+        {"e1", 103, 0, false, true},          {"e1", 103, 0, true, true},        {"e1", 101, 0, false, true},
+        {"e1", 100, 0, false, false}, /* older than the company's own record */
+        {"e1", 104, 0, false, false}, /* ahead of the replica */
+        {"e1", 103, DAY_MS - 1, false, true}, {"e1", 103, DAY_MS, false, false}, {"e0", 102, 0, false, true},
+        {"e0", 102, 0, true, false},          {"e0", 103, 0, false, false}, /* may be lost */
+        {"e7", 101, 0, false, false},         {"", 101, 0, false, false},        {NULL, 101, 0, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t cursor;
+        bool good = resume(bench, cases[i].epoch, cases[i].version, NOW - cases[i].age_ms, cases[i].more, &cursor);
+        assert_int_equal(good, cases[i].good);
+    }
+    company_set_history(bench->company, 103, NULL, 0);
+    uint64_t cursor;
+    assert_false(resume(bench, "e1", 102, NOW, false, &cursor));
+    assert_true(resume(bench, "e1", 103, NOW, false, &cursor));
+    assert_false(resume(bench, "e0", 102, NOW, false, &cursor));
+}
+
+static void who_resumes_gets_what_was_committed_after(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "kari");
+    commit_person(bench, "ola");
+    commit_person(bench, "nina");
+    uint64_t version = company_version(bench->company);
+    uint64_t cursor;
+    assert_true(resume(bench, "e1", version, NOW, false, &cursor));
+    assert_int_equal(cursor, company_last_place(bench->company));
+    struct record record = busy_state("ola", 0);
+    commit(bench, &record);
+    assert_true(resume(bench, "e1", version, NOW, false, &cursor));
+    const struct message_changes *changes = walk_with(bench, bench->all, &cursor);
+    expect_counts(changes, 1, 0, 0, 0);
+    assert_non_null(member_row(changes, "ola"));
+}
+
+static void a_change_that_shows_nothing_sends_nobody_back(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "kari");
+    commit_person(bench, "ola");
+    uint64_t version = company_version(bench->company), cursor;
+    struct record record = free_state("kari");
+    record.state.last_active = NOW;
+    commit(bench, &record);
+    assert_true(resume(bench, "e1", version, NOW, false, &cursor));
+    assert_int_equal(cursor, company_last_place(bench->company));
+}
+
+/* A replica that heard of the second device later may have shown the first one going idle. */
+static void other_facts_behind_the_same_row_are_sent_to_who_resumes(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "ola");
+    commit_person(bench, "kari");
+    struct own_session sessions[] = {
+        {.session = "1", .device = "1", .incarnation = "x", .state = "idle", .state_at = NOW, .before = "active"},
+        {.session = "2", .device = "2", .incarnation = "x", .state = "active", .state_at = NOW + 1},
+    };
+    struct record record = free_state("kari");
+    record.state.sessions = (struct list){sessions, 1, true};
+    commit(bench, &record);
+    news(bench);
+    uint64_t version = company_version(bench->company), cursor;
+    record.state.sessions.count = 2;
+    commit(bench, &record);
+    expect_counts(news(bench), 0, 0, 0, 0);
+    assert_true(resume(bench, "e1", version, NOW, false, &cursor));
+    const struct message_changes *changes = walk_with(bench, bench->all, &cursor);
+    expect_counts(changes, 1, 0, 0, 0);
+    assert_string_equal(member_row(changes, "kari")->presence, "active");
+}
+
+static void who_resumes_gets_what_the_clock_changed_since(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "kari");
+    commit_person(bench, "ola");
+    struct record record = busy_state("kari", NOW + 10000);
+    commit(bench, &record);
+    uint64_t version = company_version(bench->company), cursor;
+    bench->now = NOW + 10000;
+    company_tick(bench->company, bench->now, false);
+    assert_true(resume(bench, "e1", version, NOW + 15000, false, &cursor)); /* has seen it */
+    assert_int_equal(cursor, company_last_place(bench->company));
+    assert_true(resume(bench, "e1", version, NOW + 14999, false, &cursor)); /* within the slack */
+    const struct message_changes *changes = walk_with(bench, bench->all, &cursor);
+    expect_counts(changes, 1, 0, 0, 0);
+    assert_string_equal(member_row(changes, "kari")->availability, "available");
+}
+
+static void queue_rows_are_sent_again_at_every_resume(void **state) {
+    struct bench *bench = *state;
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    commit_person(bench, "kari");
+    struct filter *filter = follow_queue("support");
+    uint64_t cursor;
+    for (int i = 0; i < 3; i++) {
+        assert_true(resume(bench, "e1", company_version(bench->company), NOW + 1, false, &cursor));
+        expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
+    }
+    filter_free(filter);
+}
+
+/* A replica that was loaded after the fact knows no id to tell of. */
+static void who_left_before_the_replica_was_loaded_voids_older_places(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "ola");             /* 101, 102 */
+    commit_tombstone(bench, "profile:kari"); /* 103 */
+    commit_tombstone(bench, "access:kari");  /* 104 */
+    commit_tombstone(bench, "call:c1");      /* 105 */
+    uint64_t cursor;
+    assert_false(resume(bench, "e1", 102, NOW, false, &cursor));
+    assert_true(resume(bench, "e1", 103, NOW, false, &cursor));
+}
+
+static void who_came_back_is_sent_whole_to_one_who_saw_them_leave(void **state) {
+    struct bench *bench = *state;
+    commit_person(bench, "kari");
+    commit_tombstone(bench, "profile:kari");
+    uint64_t seen_leaving = company_version(bench->company), cursor;
+    struct record record = profile("kari");
+    commit(bench, &record);
+    assert_true(resume(bench, "e1", seen_leaving, NOW, false, &cursor));
+    expect_counts(walk_with(bench, bench->all, &cursor), 1, 1, 0, 0);
+    record.profile.name = "Kari"; /* a new name alone sends no state again */
+    uint64_t version = company_version(bench->company);
+    commit(bench, &record);
+    assert_true(resume(bench, "e1", version, NOW, false, &cursor));
+    expect_counts(walk_with(bench, bench->all, &cursor), 0, 1, 0, 0);
+}
+
+static void before_the_first_load_no_place_is_good(void **state) {
+    struct bench *bench = *state;
+    struct company *empty = company_open("acme", bench->leases);
+    uint64_t cursor;
+    struct place place = {.epoch = "", .version = 0, .now_ms = NOW};
+    assert_false(company_resume(empty, &place, NOW, &cursor));
+    assert_string_equal(company_epoch(empty), "");
+    assert_string_equal(company_id(empty), "acme");
+    company_close(empty);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(a_filter_lets_through_whom_it_names_and_oneself),
+        CASE(filters_with_the_same_effect_are_equal),
+        CASE(a_large_company_comes_in_frames_of_64_kib),
+        CASE(an_answer_has_both_rows_of_a_person_or_none),
+        CASE(a_place_is_good_or_not),
+        CASE(who_resumes_gets_what_was_committed_after),
+        CASE(a_change_that_shows_nothing_sends_nobody_back),
+        CASE(other_facts_behind_the_same_row_are_sent_to_who_resumes),
+        CASE(who_resumes_gets_what_the_clock_changed_since),
+        CASE(queue_rows_are_sent_again_at_every_resume),
+        CASE(who_left_before_the_replica_was_loaded_voids_older_places),
+        CASE(who_came_back_is_sent_whole_to_one_who_saw_them_leave),
+        CASE(before_the_first_load_no_place_is_good),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,2 @@
+include("${CMAKE_CURRENT_LIST_DIR}/company_fixture.cmake")
+set(queue_row_libraries company_fixture)
