@@ -203,8 +203,7 @@ static void each_limit_counts_as_passed_at_once(void **state) {
             struct facts facts = {0};
             rules[i].add(&facts);
             int64_t end = facts.ends;
-            if (end == 0)
-                continue;
+            if (end == 0) continue;
             rules[j].add(&facts);
             if (facts.ends != 0 && facts.ends <= end)
                 continue; /* the other one would have gone before; it has its turn with others */
@@ -251,8 +250,7 @@ static void a_call_ends_with_its_time_or_its_router(void **state) {
             assert_int_equal(view.availability, AVAILABILITY_BUSY);
             assert_int_equal(view.since, NOW - 100);
             assert_int_equal(view.valid_until, end != 0 ? end : NEVER);
-            if (end == 0)
-                continue;
+            if (end == 0) continue;
             for (int64_t now = end; now <= end + 1; now++) {
                 view = derive_at(&facts, leases, now);
                 assert_int_equal(view.availability, AVAILABILITY_AVAILABLE);
@@ -370,12 +368,10 @@ static void no_shifts_means_always_at_work(void **state) {
 }
 
 static void shifts_that_touch_or_overlap_are_one_time_of_work(void **state) {
-    static const struct shift shifts[] = {{.from_at = NOW + 20, .until_at = NOW + 30},
-                                          {.from_at = NOW - 10, .until_at = NOW + 5},
-                                          {.from_at = NOW + 15, .until_at = NOW + 20},
-                                          {.from_at = NOW + 40, .until_at = NOW + 50},
-                                          {.from_at = NOW, .until_at = NOW + 15},
-                                          {.from_at = NOW + 35, .until_at = NOW + 32}}; /* never */
+    static const struct shift shifts[] = {
+        {.from_at = NOW + 20, .until_at = NOW + 30}, {.from_at = NOW - 10, .until_at = NOW + 5},
+        {.from_at = NOW + 15, .until_at = NOW + 20}, {.from_at = NOW + 40, .until_at = NOW + 50},
+        {.from_at = NOW, .until_at = NOW + 15},      {.from_at = NOW + 35, .until_at = NOW + 32}}; /* never */
     static const struct {
         int64_t now;
         bool at_work;
@@ -486,10 +482,10 @@ static void what_a_router_is_told_without_a_forward(void **state) {
         const char *activity;
         enum route_action route;
     } cases[] = {
-        {AVAILABILITY_UNKNOWN, NULL, ROUTE_RING},        {AVAILABILITY_AVAILABLE, NULL, ROUTE_RING},
-        {AVAILABILITY_BUSY, "wrap_up", ROUTE_RING},      {AVAILABILITY_BUSY, "in_call", ROUTE_BUSY},
-        {AVAILABILITY_BUSY, "ringing", ROUTE_BUSY},      {AVAILABILITY_BUSY, NULL, ROUTE_BUSY},
-        {AVAILABILITY_DND, "meeting", ROUTE_UNAVAILABLE}, {AVAILABILITY_AWAY, NULL, ROUTE_UNAVAILABLE},
+        {AVAILABILITY_UNKNOWN, NULL, ROUTE_RING},           {AVAILABILITY_AVAILABLE, NULL, ROUTE_RING},
+        {AVAILABILITY_BUSY, "wrap_up", ROUTE_RING},         {AVAILABILITY_BUSY, "in_call", ROUTE_BUSY},
+        {AVAILABILITY_BUSY, "ringing", ROUTE_BUSY},         {AVAILABILITY_BUSY, NULL, ROUTE_BUSY},
+        {AVAILABILITY_DND, "meeting", ROUTE_UNAVAILABLE},   {AVAILABILITY_AWAY, NULL, ROUTE_UNAVAILABLE},
         {AVAILABILITY_AWAY, "off_work", ROUTE_UNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -510,8 +506,8 @@ static void only_some_words_can_be_set_by_hand(void **state) {
     assert_false(availability_can_set_status(NULL));
     assert_true(availability_can_set_activity("sick"));
     assert_true(availability_can_set_activity("kurs.2"));
-    static const char *const refused[] = {"none",    "ringing",  "in_call", "wrap_up",
-                                          "off_work", "Two words", "",       "abcdefghijklmnopqrstuvwxyzabcdefg"};
+    static const char *const refused[] = {"none",     "ringing",   "in_call", "wrap_up",
+                                          "off_work", "Two words", "",        "abcdefghijklmnopqrstuvwxyzabcdefg"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         assert_false(availability_can_set_activity(refused[i]));
     assert_false(availability_can_set_activity(NULL));
@@ -541,7 +537,8 @@ static void make_up_facts(struct facts *facts, char routers[3][LEDIG_ID_CHARS_MA
     facts->state.wrap_up_until = rand() % 3 ? near_now() : 0;
     facts->state.last_call_ended_at = rand() % 2 ? near_now() : 0;
     for (int n = rand() % 4; n > 0; n--)
-        add_call(facts, one_of(states, 4), near_now(), rand() % 4 ? near_now() : 0, rand() % 2 ? routers[rand() % 3] : NULL);
+        add_call(facts, one_of(states, 4), near_now(), rand() % 4 ? near_now() : 0,
+                 rand() % 2 ? routers[rand() % 3] : NULL);
     for (int n = rand() % 4; n > 0; n--)
         add_session(facts, one_of(presences, 3), near_now() - (rand() % 2 ? SESSION_DECLINE_MS : 0),
                     one_of(presences, 4), routers[rand() % 3]);

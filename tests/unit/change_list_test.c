@@ -100,8 +100,7 @@ static void random_moves_agree_with_a_plain_order(void **state) {
         size_t listed = 0;
         for (int i = 0; i < ENTRIES; i++) {
             listed += entries[i].place != 0;
-            if (entries[i].place > cursor && (first == NULL || entries[i].place < first->place))
-                first = &entries[i];
+            if (entries[i].place > cursor && (first == NULL || entries[i].place < first->place)) first = &entries[i];
         }
         assert_ptr_equal(change_list_after(&list, cursor), first);
         assert_int_equal(list.listed, listed);

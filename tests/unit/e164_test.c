@@ -47,8 +47,8 @@ static void anything_else_is_refused(void **state) {
                                  "+0012345",
                                  "0000471000",
                                  "+47.1000.0001",
-                                 "+47\xC2\xA0"
-                                 "10000001",
+                                 ("+47\xC2\xA0"
+                                  "10000001"),
                                  "tel:+4710000001"};
     char number[E164_BYTES];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

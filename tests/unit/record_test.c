@@ -39,7 +39,12 @@ static void encode(struct bench *bench, const struct record *record) {
 }
 
 static const struct own_session sessions[] = {
-    {.session = "s1", .device = "phone", .kind = "mobile", .incarnation = "ff-w", .state = "idle", .state_at = 5,
+    {.session = "s1",
+     .device = "phone",
+     .kind = "mobile",
+     .incarnation = "ff-w",
+     .state = "idle",
+     .state_at = 5,
      .before = "active"},
     {.session = "s2", .device = "tab", .incarnation = "ff-w", .state = "active", .state_at = 9},
 };
@@ -113,7 +118,8 @@ static void a_kept_record_stands_by_itself(void **state) {
 static void a_kept_record_has_its_texts_and_its_rest(void **state) {
     struct bench *bench = *state;
     const char *const numbers[] = {"+4710000001", "+4710000002"};
-    const struct consent consents[] = {{.purpose = "presence", .granted = true, .rest = {(const uint8_t *)"\xa1y\x02", 3, 1}}};
+    const struct consent consents[] = {
+        {.purpose = "presence", .granted = true, .rest = {(const uint8_t *)"\xa1y\x02", 3, 1}}};
     encode(bench, &(struct record){.kind = RECORD_PROFILE,
                                    .profile = {.id = "kari",
                                                .numbers = {numbers, 2, true, false},
@@ -167,17 +173,16 @@ static void damaged_bytes_are_refused(void **state) {
         {"\x00\x01k\x03\x80", 5, LEDIG_EDAMAGED},
         {"\x00\x00\x00\x80", 4, LEDIG_EDAMAGED},
         {"\x00\x00\x07\x80", 4, LEDIG_EUNSUPPORTED},
-        {"\x00\x00\x03\x80", 4, LEDIG_EDAMAGED},                        /* no id */
-        {"\x00\x00\x03\x81\xa2id\xa1X", 9, LEDIG_EDAMAGED},             /* not an id */
-        {"\x00\x00\x03\x81\xa2id\xa1x\x01", 10, LEDIG_EDAMAGED},        /* trailing */
-        {"\x00\x00\x03\x82\xa2id\xa1x", 9, LEDIG_EDAMAGED},             /* truncated */
-        {"\x00\x00\x03\x82\xa2id\xa1x\xa1u\xff", 12, LEDIG_EDAMAGED},   /* a negative time */
-        {"\x00\x00\x03\xdf\xff\xff\xff\xff", 8, LEDIG_EDAMAGED},        /* a map of four thousand million */
+        {"\x00\x00\x03\x80", 4, LEDIG_EDAMAGED},                      /* no id */
+        {"\x00\x00\x03\x81\xa2id\xa1X", 9, LEDIG_EDAMAGED},           /* not an id */
+        {"\x00\x00\x03\x81\xa2id\xa1x\x01", 10, LEDIG_EDAMAGED},      /* trailing */
+        {"\x00\x00\x03\x82\xa2id\xa1x", 9, LEDIG_EDAMAGED},           /* truncated */
+        {"\x00\x00\x03\x82\xa2id\xa1x\xa1u\xff", 12, LEDIG_EDAMAGED}, /* a negative time */
+        {"\x00\x00\x03\xdf\xff\xff\xff\xff", 8, LEDIG_EDAMAGED},      /* a map of four thousand million */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(
-            record_decode((const uint8_t *)cases[i].bytes, cases[i].length, bench->arena, &bench->record),
-            cases[i].error);
+        assert_int_equal(record_decode((const uint8_t *)cases[i].bytes, cases[i].length, bench->arena, &bench->record),
+                         cases[i].error);
     uint8_t *large = calloc(1, RECORD_BYTES_MAX + 1);
     assert_int_equal(record_decode(large, RECORD_BYTES_MAX + 1, bench->arena, &bench->record), LEDIG_EDAMAGED);
     free(large);
@@ -202,7 +207,7 @@ static void a_name_tells_its_kind(void **state) {
         enum record_kind kind;
         const char *name;
     } cases[] = {
-        {RECORD_COMPANY, "company"},      {RECORD_PROFILE, "profile:kari"}, {RECORD_STATE, "state:kari"},
+        {RECORD_COMPANY, "company"},    {RECORD_PROFILE, "profile:kari"}, {RECORD_STATE, "state:kari"},
         {RECORD_ACCESS, "access:kari"}, {RECORD_QUEUE, "queue:kari"},     {RECORD_CALL, "call:kari"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -224,14 +229,10 @@ static void a_name_tells_its_kind(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(a_record_comes_back_as_it_was_stored),
-        CASE(every_kind_can_be_stored),
-        CASE(a_kept_record_stands_by_itself),
-        CASE(a_kept_record_has_its_texts_and_its_rest),
-        CASE(fields_of_a_later_version_are_kept),
-        CASE(damaged_bytes_are_refused),
-        CASE(every_truncation_is_refused),
-        CASE(a_name_tells_its_kind),
+        CASE(a_record_comes_back_as_it_was_stored), CASE(every_kind_can_be_stored),
+        CASE(a_kept_record_stands_by_itself),       CASE(a_kept_record_has_its_texts_and_its_rest),
+        CASE(fields_of_a_later_version_are_kept),   CASE(damaged_bytes_are_refused),
+        CASE(every_truncation_is_refused),          CASE(a_name_tells_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 struct heard {
     int connected, lost, changed, verified;
     struct store_head head;
+    char lease[LEDIG_ID_CHARS_MAX + 1];
+    int64_t ended_at_ms; /* of that lease */
 };
 
 static void on_connected(void *arg) {
@@ -26,6 +28,9 @@ static void on_verified(void *arg, const struct store_reading *reading) {
     struct heard *heard = arg;
     heard->verified++;
     if (reading->company_count > 0) heard->head = *reading->companies[0].head;
+    for (size_t i = 0; i < reading->lease_count; i++) {
+        if (strcmp(reading->leases[i].id, heard->lease) == 0) heard->ended_at_ms = reading->leases[i].ended_at_ms;
+    }
 }
 
 static struct store *open_heard(struct fixture *fixture, struct heard *heard, const char *url, uint32_t timeout_ms) {
@@ -67,11 +72,12 @@ static void restart_gives_a_new_epoch_and_no_version_is_used_twice(void **state)
     assert_string_equal(heard.head.earlier[0].epoch, old.epoch);
     assert_int_equal(heard.head.earlier[0].version, old.version);
     assert_true(heard.head.version >= old.version + 1024);
+    uint64_t adopted = heard.head.version;
     struct answer read = read_one(fixture, store, "epochs", "state:kari");
     assert_non_null(strstr(read.text, "=kept "));
     struct answer after = commit_one(fixture, store, "epochs", "state:kari", STORE_WRITE, before.version, "new");
     assert_int_equal(after.error, 0);
-    assert_int_equal(after.version, heard.head.version + 1);
+    assert_int_equal(after.version, adopted + 1);
     fixture_close(fixture, store);
     fixture_settle(fixture);
 }
@@ -238,6 +244,43 @@ static void store_without_a_server_says_why_once_and_answers_in_time(void **stat
     assert_int_equal(heard.lost, 1);
     assert_true(store_stale_ms(store) == INT64_MAX);
     assert_true(store_now_ms(store) > 1700000000000);
+    fixture_close(fixture, store);
+    fixture_settle(fixture);
+}
+
+static void leases_stand_still_while_the_server_is_away(void **state) {
+    struct fixture *fixture = *state;
+    struct heard heard = {0};
+    struct store_options options = {.verify_ms = 50,
+                                    .lease_ms = 300,
+                                    .events = {.connected = on_connected, .verified = on_verified},
+                                    .arg = &heard};
+    struct store *store = fixture_open_connected(fixture, &options);
+    struct answer taken = {0};
+    ASK(store_lease_take(store, "w", answer_lease, &taken));
+    WAIT(fixture, taken.count == 1);
+    snprintf(heard.lease, sizeof heard.lease, "%.64s", taken.text);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct answer renewed = {0};
+        if (restarted) {
+            server_kill(&fixture->server);
+        } else {
+            server_pause(&fixture->server, true);
+        }
+        fixture_run(fixture, 450); /* longer than it lives unrenewed */
+        if (restarted) {
+            server_start(&fixture->server);
+        } else {
+            server_pause(&fixture->server, false);
+        }
+        int verified = heard.verified;
+        WAIT(fixture, store_is_connected(store) && heard.verified > verified + 1);
+        assert_int_equal(heard.ended_at_ms, 0);
+        ASK(store_lease_renew(store, taken.text, answer_done, &renewed));
+        WAIT(fixture, renewed.count == 1);
+        assert_int_equal(renewed.error, 0);
+    }
+    WAIT(fixture, heard.ended_at_ms > 0); /* and then it ends as any other */
     fixture_close(fixture, store);
     fixture_settle(fixture);
 }
@@ -536,11 +579,12 @@ static void ask_person(struct person *person, struct store *store) {
     update_ask(store, "random", person->entity, NULL, &person->change);
 }
 
-static void take_answer_of(struct person *person) {
+static void take_answer_of(struct person *person, int *acknowledged) {
     if (!person->open || person->change.answer.count == 0) return;
     person->open = false;
     if (person->change.answer.error == 0) {
-        snprintf(person->answered, sizeof person->answered, "%s", person->text);
+        (*acknowledged)++;
+        memcpy(person->answered, person->text, sizeof person->answered);
         person->doubtful = false;
     } else {
         assert_int_equal(person->change.answer.error, LEDIG_EUNAVAILABLE);
@@ -560,14 +604,11 @@ static void no_acknowledged_change_is_lost_whatever_is_cut(void **state) {
     for (int i = 0; i < PEOPLE; i++) {
         snprintf(people[i].entity, sizeof people[i].entity, "state:%d", i);
     }
-    for (int step = 0; step < 600; step++) {
+    for (int step = 0; step < 4000; step++) {
         struct person *person = &people[rand() % PEOPLE];
-        take_answer_of(person);
-        if (!person->open) {
-            acknowledged += person->change.answer.count == 1 && person->change.answer.error == 0;
-            ask_person(person, stores[rand() % STORES]);
-        }
-        int fault = rand() % 200;
+        take_answer_of(person, &acknowledged);
+        if (!person->open) ask_person(person, stores[rand() % STORES]);
+        int fault = rand() % 1000;
         if (fault < 3) proxy_cut(proxy);
         if (fault >= 3 && fault < 9) proxy_lose_answers(proxy, "$2\r\nok\r\n");
         if (fault == 10) restart(fixture);
@@ -580,7 +621,7 @@ static void no_acknowledged_change_is_lost_whatever_is_cut(void **state) {
     }
     for (int i = 0; i < PEOPLE; i++) {
         WAIT(fixture, people[i].change.answer.count == 1 || !people[i].open);
-        take_answer_of(&people[i]);
+        take_answer_of(&people[i], &acknowledged);
     }
     WAIT(fixture, store_is_connected(stores[0]) && store_is_connected(stores[1]));
     for (int i = 0; i < PEOPLE; i++) {
@@ -612,6 +653,7 @@ int main(void) {
         store_test(what_timed_out_on_a_stopped_server_does_not_take_effect_later),
         store_test(server_that_was_stopped_for_a_moment_fails_nobody),
         store_test(store_without_a_server_says_why_once_and_answers_in_time),
+        store_test(leases_stand_still_while_the_server_is_away),
         store_test(update_whose_answer_was_lost_finds_its_own_change_in_place),
         store_test(commit_whose_answer_was_lost_is_unavailable_and_may_have_taken_effect),
         store_test(line_that_swallows_everything_is_given_up_and_made_anew),

@@ -139,7 +139,7 @@ void fixture_turn(struct fixture *fixture) {
     bool closed = false;
     uv_timer_init(&fixture->loop, &tick);
     tick.data = &closed;
-    uv_timer_start(&tick, on_tick, 2, 0);
+    uv_timer_start(&tick, on_tick, 2, 2); /* again, where it is due before the loop begins to wait */
     uv_run(&fixture->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&tick, on_tick_closed);
     while (!closed) {

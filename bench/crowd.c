@@ -1,0 +1,290 @@
+#include "bench/crowd.h"
+#include "bench/terminal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define EVENTS 64 /* few, so that a change that is due does not wait for a whole fan-out to be read */
+#define STEP_NS 50000000
+#define TIMER UINT64_MAX
+
+/* ---- Opening ---- */
+
+static int build_companies(struct crowd *crowd) {
+    const struct crowd_options *options = &crowd->options;
+    for (uint32_t c = 0; c < options->companies; c++) {
+        struct assembly *company = &crowd->company[c];
+        company->subscribers = (options->subscribers + options->companies - 1 - c) / options->companies;
+        company->people = company->subscribers < CROWD_PEOPLE_MAX ? company->subscribers : CROWD_PEOPLE_MAX;
+        company->publishers = options->publishers < company->people ? options->publishers : company->people;
+        company->memory.run = crowd->run;
+        company->memory.publishers = company->publishers;
+        company->publisher = calloc(company->publishers ? company->publishers : 1, sizeof *company->publisher);
+        if (!company->publisher) return LEDIG_ENO_MEMORY;
+        for (uint32_t p = 0; p < company->publishers; p++)
+            company->publisher[p] = (struct publisher){.asked = SEQUENCE_NONE, .acknowledged = SEQUENCE_NONE};
+    }
+    return 0;
+}
+
+static int join(struct crowd *crowd, uint32_t number, uint32_t company) {
+    struct subscriber *subscriber = &crowd->subscriber[number];
+    uint32_t publishers = crowd->company[company].publishers;
+    *subscriber = (struct subscriber){.crowd = crowd, .number = number, .company = company};
+    subscriber->seen = malloc((publishers ? publishers : 1) * sizeof *subscriber->seen);
+    if (!subscriber->seen) return LEDIG_ENO_MEMORY;
+    for (uint32_t p = 0; p < publishers; p++)
+        subscriber->seen[p] = (struct seen){0, SEQUENCE_NONE};
+    return 0;
+}
+
+static int build_subscribers(struct crowd *crowd) {
+    for (uint32_t i = 0; i < crowd->options.subscribers; i++) {
+        uint32_t c = i % crowd->options.companies, nth = i / crowd->options.companies;
+        struct assembly *company = &crowd->company[c];
+        if (join(crowd, i, c) != 0) return LEDIG_ENO_MEMORY;
+        struct subscriber *subscriber = &crowd->subscriber[i];
+        subscriber->tally = &crowd->tally;
+        subscriber->person = nth % company->people;
+        if (nth < company->publishers) company->publisher[nth].subscriber = subscriber;
+    }
+    return 0;
+}
+
+int crowd_open(struct crowd *crowd, const struct crowd_options *options) {
+    *crowd = (struct crowd){.options = *options, .epoll = -1, .timer = -1};
+    long descriptors = sysconf(_SC_OPEN_MAX);
+    uint64_t sockets = (uint64_t)options->subscribers + options->spare_sockets;
+    if (descriptors > 0 && sockets + CROWD_DESCRIPTORS_SPARE > (uint64_t)descriptors)
+        return complain(LEDIG_ETOO_LARGE, "%llu connections need more than the %ld descriptors of one process here",
+                        (unsigned long long)sockets, descriptors);
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint32_t)clock_now_ns();
+    snprintf(crowd->run, sizeof crowd->run, "%08x", (unsigned)random);
+    crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
+    crowd->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = TIMER};
+    if (crowd->epoll < 0 || crowd->timer < 0 || epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, crowd->timer, &event) != 0)
+        return complain(LEDIG_EIO, "no epoll: %s", strerror(errno));
+    crowd->scratch = malloc(WEBSOCKET_SCRATCH_BYTES);
+    crowd->arena = arena_create();
+    crowd->company = calloc(options->companies, sizeof *crowd->company);
+    crowd->subscriber = calloc(sockets, sizeof *crowd->subscriber);
+    if (!crowd->scratch || !crowd->arena || !crowd->company || !crowd->subscriber || build_companies(crowd) != 0 ||
+        build_subscribers(crowd) != 0)
+        return complain(LEDIG_ENO_MEMORY, "out of memory");
+    return 0;
+}
+
+void crowd_close(struct crowd *crowd) {
+    uint32_t sockets = crowd->options.subscribers + crowd->adopted;
+    for (uint32_t i = 0; crowd->subscriber && i < sockets; i++) {
+        websocket_free(&crowd->subscriber[i].websocket);
+        free(crowd->subscriber[i].seen);
+    }
+    for (uint32_t c = 0; crowd->company && c < crowd->options.companies; c++) {
+        struct assembly *company = &crowd->company[c];
+        for (uint32_t p = 0; company->publisher && p < company->publishers; p++)
+            free(company->publisher[p].due_ns);
+        free(company->publisher);
+        digest_memory_free(&company->memory);
+    }
+    free(crowd->company);
+    free(crowd->subscriber);
+    arena_free(crowd->arena);
+    free(crowd->scratch);
+    if (crowd->epoll >= 0) close(crowd->epoll);
+    if (crowd->timer >= 0) close(crowd->timer);
+    *crowd = (struct crowd){.epoll = -1, .timer = -1};
+}
+
+/* ---- The loop ---- */
+
+static void lose(struct subscriber *subscriber) {
+    struct crowd *crowd = subscriber->crowd;
+    if (subscriber->stage == STAGE_GONE) return;
+    if (subscriber->stage == STAGE_LIVE)
+        crowd->live--;
+    else
+        crowd->connecting--;
+    subscriber->stage = STAGE_GONE;
+    crowd->gone++;
+}
+
+static void watch(struct subscriber *subscriber, int operation) {
+    bool wants = websocket_wants_write(&subscriber->websocket);
+    if (operation == EPOLL_CTL_MOD && wants == subscriber->wants_write) return;
+    struct epoll_event event = {.events = EPOLLIN | (wants ? EPOLLOUT : 0U), .data.u64 = subscriber->number};
+    if (epoll_ctl(subscriber->crowd->epoll, operation, subscriber->websocket.descriptor, &event) != 0)
+        websocket_close(&subscriber->websocket);
+    subscriber->wants_write = wants;
+}
+
+static void connect_some(struct crowd *crowd) {
+    const struct endpoint *apps = &crowd->options.subject->apps;
+    while (crowd->connecting < CROWD_AT_ONCE && crowd->next_to_connect < crowd->options.subscribers) {
+        struct subscriber *subscriber = &crowd->subscriber[crowd->next_to_connect++];
+        crowd->connecting++;
+        subscriber->stage = STAGE_CONNECTING;
+        if (websocket_connect(&subscriber->websocket, &apps->address, apps->host, apps->path,
+                              subscriber->number * 2654435761U) == 0)
+            watch(subscriber, EPOLL_CTL_ADD);
+        if (subscriber->websocket.state != WEBSOCKET_CONNECTING) lose(subscriber);
+    }
+}
+
+static void handle(struct subscriber *subscriber, uint32_t events) {
+    struct websocket *websocket = &subscriber->websocket;
+    int error = 0;
+    if (websocket->state == WEBSOCKET_CLOSED) return;
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        error = websocket_read(websocket, subscriber->crowd->scratch, subscriber_hear, subscriber);
+    if (error == 0 && (events & EPOLLOUT)) error = websocket_write(websocket);
+    if (error != 0 || websocket->state == WEBSOCKET_CLOSED)
+        lose(subscriber);
+    else
+        watch(subscriber, EPOLL_CTL_MOD);
+}
+
+void crowd_turn(struct crowd *crowd, int64_t until_ns) {
+    int64_t now_ns = clock_now_ns(), latest_ns = now_ns + STEP_NS; /* so that an interrupt is noticed */
+    if (until_ns > latest_ns) until_ns = latest_ns;
+    int wait_ms = 0;
+    if (until_ns > now_ns) {
+        struct itimerspec timer = {.it_value = {until_ns / 1000000000, until_ns % 1000000000}};
+        timerfd_settime(crowd->timer, TFD_TIMER_ABSTIME, &timer, NULL);
+        wait_ms = -1;
+    }
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(crowd->epoll, events, EVENTS, wait_ms);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 == TIMER) {
+            uint64_t fired;
+            if (read(crowd->timer, &fired, sizeof fired) < 0) continue; /* set anew meanwhile */
+        } else {
+            handle(&crowd->subscriber[events[i].data.u64], events[i].events);
+        }
+    }
+}
+
+int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company) {
+    uint32_t number = crowd->options.subscribers + crowd->adopted;
+    if (crowd->adopted == crowd->options.spare_sockets || join(crowd, number, company) != 0) {
+        close(descriptor);
+        return LEDIG_ENO_MEMORY;
+    }
+    crowd->adopted++;
+    struct subscriber *subscriber = &crowd->subscriber[number];
+    subscriber->tally = &crowd->echo;
+    subscriber->stage = STAGE_LIVE;
+    crowd->live++;
+    websocket_adopt(&subscriber->websocket, descriptor);
+    watch(subscriber, EPOLL_CTL_ADD);
+    return subscriber->websocket.state == WEBSOCKET_OPEN ? 0 : LEDIG_EIO;
+}
+
+/* ---- Waiting for what is under way ---- */
+
+int crowd_wait(struct crowd *crowd, const char *what, uint64_t of, uint64_t (*open)(struct crowd *)) {
+    int64_t changed_ns = clock_now_ns();
+    uint64_t left, before = UINT64_MAX;
+    while ((left = open(crowd)) > 0) {
+        if (what) progress_show(what, of > left ? of - left : 0, of);
+        if (left != before) changed_ns = clock_now_ns();
+        before = left;
+        if (interrupt_asked()) return LEDIG_EIO;
+        if (crowd->out_of_memory) return complain(LEDIG_ENO_MEMORY, "out of memory");
+        if (crowd->gone > crowd->gone_before) return LEDIG_EIO;
+        int64_t late_ns = clock_now_ns() - changed_ns;
+        if (late_ns > crowd->options.patience_ms * INT64_C(1000000)) return LEDIG_EUNAVAILABLE;
+        crowd_turn(crowd, INT64_MAX);
+    }
+    if (what) progress_end();
+    return 0;
+}
+
+static uint64_t not_live(struct crowd *crowd) {
+    connect_some(crowd);
+    return crowd->options.subscribers - (crowd->live - crowd->adopted);
+}
+
+static uint64_t under_way(struct crowd *crowd) {
+    return crowd->undelivered + crowd->changes_open;
+}
+
+/* Publishers by number: companies in turn. NULL where the company has not that many. */
+static struct publisher *publisher_at(struct crowd *crowd, uint64_t number) {
+    struct assembly *company = &crowd->company[number % crowd->options.companies];
+    uint64_t nth = number / crowd->options.companies;
+    return nth < company->publishers ? &company->publisher[nth] : NULL;
+}
+
+/* The first company has the most. */
+static uint64_t publisher_numbers(const struct crowd *crowd) {
+    return (uint64_t)crowd->options.companies * crowd->company[0].publishers;
+}
+
+static uint64_t not_consented(struct crowd *crowd) {
+    while (crowd->consents_open < CROWD_REQUESTS_AT_ONCE && crowd->next_to_ask < publisher_numbers(crowd)) {
+        struct publisher *publisher = publisher_at(crowd, crowd->next_to_ask++);
+        if (publisher && publisher_consent(publisher) == 0) crowd->consents_open++;
+    }
+    return publisher_numbers(crowd) - crowd->next_to_ask + crowd->consents_open;
+}
+
+static uint64_t not_changed(struct crowd *crowd) {
+    while (crowd->changes_open < CROWD_REQUESTS_AT_ONCE && crowd->next_to_ask < publisher_numbers(crowd)) {
+        struct publisher *publisher = publisher_at(crowd, crowd->next_to_ask++);
+        if (publisher) (void)publisher_change(publisher, clock_now_ns()); /* a lost connection is noticed by the loop */
+    }
+    return publisher_numbers(crowd) - crowd->next_to_ask + under_way(crowd);
+}
+
+/* Why a set-up failed, in one line. */
+static int explain(struct crowd *crowd, int error, const char *what) {
+    if (interrupt_asked()) return complain(error, "interrupted");
+    unsigned code = 0;
+    for (uint32_t i = 0; i < crowd->options.subscribers; i++)
+        if (crowd->subscriber[i].websocket.close_code) code = crowd->subscriber[i].websocket.close_code;
+    if (crowd->gone > 0)
+        return complain(error, "%s: the broker at %s closed %u connections (code %u%s%s)", what,
+                        crowd->options.subject->apps.host, (unsigned)crowd->gone, code, crowd->refusal[0] ? ", " : "",
+                        crowd->refusal);
+    return complain(error, "%s: no progress for %g s, with %u of %u connections live%s%s", what,
+                    crowd->options.patience_ms / 1000.0, (unsigned)(crowd->live - crowd->adopted),
+                    (unsigned)crowd->options.subscribers, crowd->refusal[0] ? "; the last error was " : "",
+                    crowd->refusal);
+}
+
+int crowd_connect(struct crowd *crowd) {
+    int error = crowd_wait(crowd, "connecting", crowd->options.subscribers, not_live);
+    return error == 0 ? 0 : explain(crowd, error, "connecting");
+}
+
+int crowd_await(struct crowd *crowd, const char *what) {
+    int error = crowd_wait(crowd, what, under_way(crowd), under_way);
+    return error == 0 ? 0 : explain(crowd, error, what);
+}
+
+int crowd_consent(struct crowd *crowd) {
+    const uint64_t numbers = publisher_numbers(crowd);
+    crowd->next_to_ask = 0;
+    int error = crowd_wait(crowd, "consenting", numbers, not_consented);
+    if (error != 0) return explain(crowd, error, "consenting");
+    for (uint64_t i = 0; i < numbers; i++) {
+        struct publisher *publisher = publisher_at(crowd, i);
+        if (publisher && !publisher->consented)
+            return complain(LEDIG_EFORBIDDEN, "the broker refused a consent: %s", crowd->refusal);
+    }
+    crowd->next_to_ask = 0;
+    error = crowd_wait(crowd, "the first changes", numbers, not_changed);
+    if (error == 0 && crowd->refused > 0)
+        return complain(LEDIG_EIO, "the broker refused a first change: %s", crowd->refusal);
+    return error == 0 ? 0 : explain(crowd, error, "the first changes");
+}

@@ -1,0 +1,26 @@
+/* Rounds of two sides that took turns, and how they compare: medians, best rounds, and the spread of the pairs. */
+#ifndef LEDIG_BENCH_ROUNDS_H
+#define LEDIG_BENCH_ROUNDS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define ROUNDS_MAX 200
+
+struct round {
+    double sends_per_s;     /* by the wall clock */
+    double sends_per_cpu_s; /* by the time that the sending process was on its core */
+    double busy;            /* share of the round that it was */
+};
+
+struct rounds {
+    uint32_t count;
+    struct round broker[ROUNDS_MAX], limit[ROUNDS_MAX];
+};
+
+/* {"rounds", "ratio", "ratio_best", "sends_per_cpu_s", "sends_per_s", "broker_busy", "limit_busy"}: the two ratios at
+ * the top are those of `sends_per_cpu_s` (README.md says why). NULL when out of memory. */
+json_t *rounds_report(const struct rounds *rounds);
+void rounds_print(const struct rounds *rounds);
+
+#endif

@@ -1,0 +1,216 @@
+#include "bench/subject.h"
+#include "bench/terminal.h"
+#include "protocol/errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <jansson.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS 60000 /* a sanitizer build on a busy machine */
+#define STOP_MS 15000
+#define STEP_MS 20
+
+/* "ws://host:port/path" for the scheme "ws". Loopback and addresses in figures are what a bench needs; names work too.
+ */
+static int parse_url(const char *url, const char *scheme, struct endpoint *endpoint) {
+    size_t prefix = strlen(scheme);
+    if (strncmp(url, scheme, prefix) != 0 || strncmp(url + prefix, "://", 3) != 0)
+        return complain(LEDIG_EBAD_REQUEST, "%s is no %s:// address", url, scheme);
+    const char *host = url + prefix + 3, *path = strchr(host, '/');
+    size_t length = path ? (size_t)(path - host) : strlen(host);
+    if (length == 0 || length >= sizeof endpoint->host || (path && strlen(path) >= sizeof endpoint->path))
+        return complain(LEDIG_EBAD_REQUEST, "%s is too long, or names no host", url);
+    snprintf(endpoint->host, sizeof endpoint->host, "%.*s", (int)length, host);
+    snprintf(endpoint->path, sizeof endpoint->path, "%s", path ? path : "");
+    char name[SUBJECT_HOST_CHARS];
+    snprintf(name, sizeof name, "%s", endpoint->host);
+    char *port = strrchr(name, ':');
+    if (port) *port++ = '\0';
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+    int error = getaddrinfo(name, port ? port : "80", &hints, &found);
+    if (error != 0) return complain(LEDIG_EIO, "%s cannot be found: %s", url, gai_strerror(error));
+    memcpy(&endpoint->address, found->ai_addr, sizeof endpoint->address);
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int set_urls(struct subject *subject, const char *url, const char *router_url) {
+    if (!url || !router_url)
+        return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json names no address; give --url and --router-url",
+                        subject->data);
+    int error = parse_url(url, "ws", &subject->apps);
+    return error ? error : parse_url(router_url, "http", &subject->routers);
+}
+
+/* DATA/ledigd.json; NULL where there is none that can be read. */
+static json_t *read_description(const struct subject *subject) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/ledigd.json", subject->data);
+    return json_load_file(path, 0, NULL);
+}
+
+static void find_workers(struct subject *subject, const json_t *description) {
+    size_t index;
+    json_t *worker;
+    subject->worker_count = 0;
+    json_array_foreach(json_object_get(description, "workers"), index, worker) {
+        const char *kind = json_string_value(json_object_get(worker, "kind"));
+        pid_t pid = (pid_t)json_integer_value(json_object_get(worker, "pid"));
+        if (!kind || strcmp(kind, "app") != 0 || subject->worker_count == SUBJECT_WORKERS_MAX) continue;
+        if (process_rss_bytes(pid) >= 0) subject->workers[subject->worker_count++] = pid;
+    }
+}
+
+int subject_attach(struct subject *subject, const char *data, const char *url, const char *router_url) {
+    *subject = (struct subject){0};
+    snprintf(subject->data, sizeof subject->data, "%s", data);
+    json_t *description = read_description(subject);
+    if (!router_url) router_url = json_string_value(json_object_get(description, "router_url"));
+    int error = set_urls(subject, url, router_url);
+    if (error == 0) find_workers(subject, description);
+    json_decref(description);
+    return error;
+}
+
+/* ---- A broker of our own ---- */
+
+static int find_program(char path[static PATH_MAX]) {
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 16);
+    if (length <= 0) return complain(LEDIG_EIO, "where this program lies cannot be told: %s", strerror(errno));
+    path[length] = '\0';
+    strcpy(strrchr(path, '/') + 1, "ledigd");
+    if (access(path, X_OK) != 0) return complain(LEDIG_EIO, "there is no %s; build it, or give --url", path);
+    return 0;
+}
+
+static _Noreturn void become_broker(const struct subject *subject, const char *program, int output) {
+    char log[PATH_MAX + 16];
+    snprintf(log, sizeof log, "%s.log", subject->data);
+    int errors = open(log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGPIPE, SIG_DFL);
+    if (dup2(output, STDOUT_FILENO) < 0 || errors < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(127);
+    setpgid(0, 0); /* Ctrl-C is for the bench, which then stops the broker in order */
+    execl(program, "ledigd", "--data", subject->data, "--listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0",
+          "--ops-listen", "127.0.0.1:0", "--workers", "1", (char *)NULL);
+    _exit(127);
+}
+
+/* The last line that the broker left on standard error. */
+static void last_words(const struct subject *subject, char *line, size_t size) {
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s.log", subject->data);
+    snprintf(line, size, "(it said nothing)");
+    FILE *file = fopen(path, "re");
+    if (!file) return;
+    char next[512];
+    while (fgets(next, sizeof next, file)) {
+        next[strcspn(next, "\n")] = '\0';
+        if (next[0]) snprintf(line, size, "%s", next);
+    }
+    fclose(file);
+}
+
+/* Until there is a whole line on the broker's standard output. */
+static int await_ready(struct subject *subject, int output) {
+    char line[1024], words[512];
+    size_t length = 0;
+    int64_t deadline_ns = clock_now_ns() + READY_MS * INT64_C(1000000);
+    while (clock_now_ns() < deadline_ns) {
+        if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
+        struct pollfd wait = {.fd = output, .events = POLLIN};
+        if (poll(&wait, 1, STEP_MS) <= 0) continue;
+        ssize_t got = read(output, line + length, sizeof line - length);
+        if (got <= 0) {
+            last_words(subject, words, sizeof words);
+            return complain(LEDIG_EIO, "ledigd did not start: %s", words);
+        }
+        length += (size_t)got;
+        if (memchr(line, '\n', length) || length == sizeof line) return 0;
+    }
+    return complain(LEDIG_EIO, "ledigd was not ready after %d s", READY_MS / 1000);
+}
+
+int subject_start(struct subject *subject, const struct cores *cores) {
+    char program[PATH_MAX];
+    int output[2], error;
+    *subject = (struct subject){0};
+    if ((error = find_program(program)) != 0) return error;
+    const char *base = getenv("TMPDIR");
+    snprintf(subject->data, sizeof subject->data, "%s/ledig-bench-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(subject->data))
+        return complain(LEDIG_EIO, "no temporary directory %s: %s", subject->data, strerror(errno));
+    subject->started = true;
+    if (pipe2(output, O_CLOEXEC) != 0) return complain(LEDIG_EIO, "no pipe: %s", strerror(errno));
+    subject->pid = fork();
+    if (subject->pid == 0) become_broker(subject, program, output[1]);
+    close(output[1]);
+    error = subject->pid < 0 ? complain(LEDIG_EIO, "no process: %s", strerror(errno)) : await_ready(subject, output[0]);
+    close(output[0]);
+    if (error != 0) return error;
+    json_t *description = read_description(subject);
+    error = set_urls(subject, json_string_value(json_object_get(description, "url")),
+                     json_string_value(json_object_get(description, "router_url")));
+    if (error == 0) find_workers(subject, description);
+    json_decref(description);
+    for (size_t i = 0; i < subject->worker_count; i++)
+        if (process_pin(subject->workers[i], cores->server) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
+    return error;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
+    (void)status, (void)type, (void)walk;
+    return remove(path);
+}
+
+void subject_stop(struct subject *subject) {
+    if (!subject->started) return;
+    subject->started = false;
+    int64_t deadline_ns = clock_now_ns() + STOP_MS * INT64_C(1000000);
+    bool gone = subject->pid <= 0;
+    if (!gone) kill(subject->pid, SIGTERM);
+    while (!gone && clock_now_ns() < deadline_ns) {
+        gone = waitpid(subject->pid, NULL, WNOHANG) == subject->pid;
+        if (!gone) poll(NULL, 0, STEP_MS);
+    }
+    if (!gone) {
+        complain(0, "ledigd did not stop within %d s and was killed", STOP_MS / 1000);
+        kill(subject->pid, SIGKILL); /* its children go with it */
+        waitpid(subject->pid, NULL, 0);
+    }
+    char log[PATH_MAX + 16];
+    snprintf(log, sizeof log, "%s.log", subject->data);
+    unlink(log);
+    if (nftw(subject->data, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        complain(0, "%s could not be removed: %s", subject->data, strerror(errno));
+}
+
+int64_t subject_cpu_ns(const struct subject *subject) {
+    int64_t sum = subject->worker_count ? 0 : -1;
+    for (size_t i = 0; i < subject->worker_count; i++) {
+        int64_t spent = process_cpu_ns(subject->workers[i]);
+        if (spent < 0) return -1;
+        sum += spent;
+    }
+    return sum;
+}
+
+int64_t subject_rss_bytes(const struct subject *subject) {
+    int64_t sum = subject->worker_count ? 0 : -1;
+    for (size_t i = 0; i < subject->worker_count; i++) {
+        int64_t resident = process_rss_bytes(subject->workers[i]);
+        if (resident < 0) return -1;
+        sum += resident;
+    }
+    return sum;
+}

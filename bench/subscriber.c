@@ -1,0 +1,202 @@
+#include "bench/crowd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONSENT_TEXT "bench-1"
+
+/* ---- Talking ---- */
+
+int subscriber_say(struct subscriber *subscriber, const struct message *message) {
+    struct buffer bytes = {0};
+    int error = message_encode(ENCODING_MSGPACK, message, &bytes);
+    if (error == 0) error = websocket_send(&subscriber->websocket, bytes.bytes, bytes.length);
+    buffer_free(&bytes);
+    return error;
+}
+
+static int say_hello(struct subscriber *subscriber) {
+    char user[EMPLOYER_ID_CHARS], device_id[32], token[LEDIG_TOKEN_CHARS_MAX + 1];
+    employer_person(subscriber->person, user);
+    snprintf(device_id, sizeof device_id, "bench-%u", (unsigned)subscriber->number);
+    int error = employer_token(subscriber->crowd->options.employer, subscriber->company, user, ROLE_MEMBER, token);
+    if (error != 0) return error;
+    struct part_device device = {.id = device_id, .kind = "desktop", .app = "ledig-bench " LEDIG_VERSION};
+    struct message hello = {.type = MESSAGE_hello, .hello = {.token = token, .device = &device}};
+    return subscriber_say(subscriber, &hello);
+}
+
+int publisher_consent(struct publisher *publisher) {
+    struct message consent = {
+        .type = MESSAGE_consent,
+        .consent = {.id = CONSENT_ID, .purpose = "presence", .granted = true, .text = CONSENT_TEXT}};
+    return subscriber_say(publisher->subscriber, &consent);
+}
+
+int publisher_change(struct publisher *publisher, int64_t due_ns) {
+    static const char *const statuses[] = {"busy", "away", "dnd"};
+    struct crowd *crowd = publisher->subscriber->crowd;
+    struct assembly *company = &crowd->company[publisher->subscriber->company];
+    size_t sequence = (size_t)(publisher->asked + 1);
+    if (sequence >= publisher->due_capacity) {
+        size_t capacity = publisher->due_capacity ? publisher->due_capacity * 2 : 64;
+        int64_t *grown = realloc(publisher->due_ns, capacity * sizeof *grown);
+        if (!grown) return LEDIG_ENO_MEMORY;
+        publisher->due_ns = grown;
+        publisher->due_capacity = capacity;
+    }
+    publisher->due_ns[sequence] = due_ns;
+    crowd->undelivered += publisher->asked == SEQUENCE_NONE ? company->subscribers : publisher->reached;
+    publisher->reached = 0;
+    publisher->asked = (int32_t)sequence;
+    crowd->changes++;
+    crowd->changes_open++;
+    char note[DIGEST_RUN_CHARS + 16];
+    snprintf(note, sizeof note, "%s.%u", crowd->run, (unsigned)sequence);
+    struct message set = {
+        .type = MESSAGE_set,
+        .set = {.id = CHANGE_ID + (uint32_t)sequence, .status = statuses[sequence % 3], .note = note}};
+    return subscriber_say(publisher->subscriber, &set);
+}
+
+/* ---- Listening ---- */
+
+static struct publisher *publisher_of(struct subscriber *subscriber) {
+    struct assembly *company = &subscriber->crowd->company[subscriber->company];
+    struct publisher *publisher =
+        subscriber->person < company->publishers ? &company->publisher[subscriber->person] : NULL;
+    return publisher && publisher->subscriber == subscriber ? publisher : NULL;
+}
+
+/* A change that failed is one that nobody needs to wait for. */
+static void give_up(struct crowd *crowd, struct publisher *publisher) {
+    uint32_t subscribers = crowd->company[publisher->subscriber->company].subscribers;
+    crowd->undelivered -= subscribers - publisher->reached;
+    publisher->reached = subscribers;
+}
+
+static void hear_outcome(struct subscriber *subscriber, uint32_t id, const char *error_code) {
+    struct crowd *crowd = subscriber->crowd;
+    struct publisher *publisher = publisher_of(subscriber);
+    if (error_code) snprintf(crowd->refusal, sizeof crowd->refusal, "%s", error_code);
+    if (id == ASK_ID && error_code) {
+        crowd->company[subscriber->company].answering = false;
+        crowd->answers_open--;
+    } else if (publisher && id == CONSENT_ID) {
+        publisher->consented = !error_code;
+        crowd->consents_open--;
+    } else if (publisher && id >= CHANGE_ID) {
+        int32_t sequence = (int32_t)(id - CHANGE_ID);
+        crowd->changes_open--;
+        if (!error_code && sequence > publisher->acknowledged) publisher->acknowledged = sequence;
+        if (error_code) crowd->refused++;
+        if (error_code && sequence == publisher->asked) give_up(crowd, publisher);
+    }
+}
+
+static void hear_answer(struct subscriber *subscriber, const struct message_answer *answer) {
+    struct assembly *company = &subscriber->crowd->company[subscriber->company];
+    const struct part_member *members = answer->members.at;
+    for (uint32_t i = 0; i < answer->members.count; i++) {
+        struct digest_row row;
+        if (!digest_read_row(&company->memory, &members[i], &row)) continue;
+        company->publisher[row.publisher].truth = (struct seen){row.hash, row.sequence};
+        company->publisher[row.publisher].known = true;
+    }
+    if (answer->more || !company->answering) return;
+    company->answering = false;
+    subscriber->crowd->answers_open--;
+}
+
+static void become_live(struct subscriber *subscriber) {
+    subscriber->stage = STAGE_LIVE;
+    subscriber->crowd->connecting--;
+    subscriber->crowd->live++;
+}
+
+/* The hot path: a frame that is known already. */
+static void receive(struct subscriber *subscriber, const struct digest *digest, size_t wire_bytes) {
+    struct crowd *crowd = subscriber->crowd;
+    struct assembly *company = &crowd->company[subscriber->company];
+    if (subscriber->stage == STAGE_CATCHING_UP) {
+        subscriber->profiles += digest->profiles;
+        if (!digest->more) become_live(subscriber);
+    }
+    if (digest->all_count == 0) return;
+    int64_t now_ns = clock_now_ns();
+    subscriber->tally->frames++;
+    subscriber->tally->wire_bytes += wire_bytes;
+    subscriber->tally->deliveries += digest->all_count;
+    if (digest->all_count > 1) subscriber->tally->merged++;
+    crowd->last_delivery_ns = now_ns;
+    for (uint32_t i = 0; i < digest->count; i++) {
+        const struct digest_row *row = &digest->rows[i];
+        struct seen *seen = &subscriber->seen[row->publisher];
+        struct publisher *publisher = &company->publisher[row->publisher];
+        bool counts =
+            subscriber->tally == &crowd->tally && row->sequence > seen->sequence && row->sequence <= publisher->asked;
+        if (counts) { /* from when the oldest change that it brings should have been sent */
+            int64_t late_ns = now_ns - publisher->due_ns[seen->sequence + 1];
+            histogram_record(&crowd->latency_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
+            if (row->sequence == publisher->asked && publisher->reached < company->subscribers) {
+                publisher->reached++;
+                crowd->undelivered--;
+            }
+        }
+        *seen = (struct seen){row->hash, row->sequence};
+    }
+}
+
+/* Everything that was not heard before. */
+static void understand(struct subscriber *subscriber, const uint8_t *payload, size_t length, size_t wire_bytes) {
+    struct crowd *crowd = subscriber->crowd;
+    struct message message;
+    struct fault fault = {0};
+    arena_reset(crowd->arena);
+    int error = message_decode(ENCODING_MSGPACK, SIDE_BROKER, payload, length, crowd->arena, &message, NULL, &fault);
+    if (error == LEDIG_EUNSUPPORTED) return; /* a newer broker says more than this knows */
+    if (error != 0) {
+        crowd->broken++;
+        return;
+    }
+    switch (message.type) {
+    case MESSAGE_welcome:
+        if (subscriber->stage == STAGE_GREETING) subscriber->stage = STAGE_CATCHING_UP;
+        break;
+    case MESSAGE_changes: {
+        const struct digest *digest =
+            digest_add(&crowd->company[subscriber->company].memory, payload, length, &message.changes);
+        if (digest)
+            receive(subscriber, digest, wire_bytes);
+        else
+            crowd->out_of_memory = true;
+        break;
+    }
+    case MESSAGE_ok:
+        hear_outcome(subscriber, message.ok.id, NULL);
+        break;
+    case MESSAGE_error:
+        hear_outcome(subscriber, message.error.id, message.error.code);
+        break;
+    case MESSAGE_answer:
+        hear_answer(subscriber, &message.answer);
+        break;
+    default: /* `me`, `bye`: what it leads to is seen */
+        break;
+    }
+}
+
+void subscriber_hear(void *arg, const uint8_t *payload, size_t length, size_t wire_bytes) {
+    struct subscriber *subscriber = arg;
+    if (!payload) {
+        subscriber->stage = STAGE_GREETING;
+        if (say_hello(subscriber) != 0) websocket_close(&subscriber->websocket);
+        return;
+    }
+    const struct digest *digest = digest_find(&subscriber->crowd->company[subscriber->company].memory, payload, length);
+    if (digest)
+        receive(subscriber, digest, wire_bytes);
+    else
+        understand(subscriber, payload, length, wire_bytes);
+}

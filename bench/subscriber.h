@@ -1,0 +1,60 @@
+/* One subscriber of the crowd: an app that connected, what it says, and what it has seen; and the publisher, a
+ * subscriber whose person changes.
+ *
+ * What a message leads to is counted in the crowd, which owns both. */
+#ifndef LEDIG_BENCH_SUBSCRIBER_H
+#define LEDIG_BENCH_SUBSCRIBER_H
+
+#include "bench/digest.h"
+#include "bench/websocket.h"
+
+struct crowd;
+
+/* Ids of requests; changes follow from CHANGE_ID on, by their sequence number. */
+enum request_id { CONSENT_ID = 1, ASK_ID, CHANGE_ID };
+
+struct seen { /* what a subscriber saw last of one publisher */
+    uint64_t hash;
+    int32_t sequence;
+};
+
+enum stage { STAGE_IDLE, STAGE_CONNECTING, STAGE_GREETING, STAGE_CATCHING_UP, STAGE_LIVE, STAGE_GONE };
+
+/* What arrived: only frames with at least one row count. */
+struct tally {
+    uint64_t frames, wire_bytes, deliveries;
+    uint64_t merged; /* frames with more than one row */
+};
+
+struct subscriber {
+    struct websocket websocket;
+    struct crowd *crowd;
+    struct tally *tally;
+    struct seen *seen; /* one for each publisher of the company */
+    uint32_t number, company, person, profiles;
+    enum stage stage;
+    bool wants_write; /* as epoll was last told */
+};
+
+struct publisher {
+    struct subscriber *subscriber;
+    int32_t asked, acknowledged; /* sequence numbers of changes; SEQUENCE_NONE = none yet */
+    uint32_t reached;            /* subscribers that have seen `asked` */
+    bool consented, known;       /* known: `truth` holds the broker's answer */
+    struct seen truth;
+    int64_t *due_ns; /* when each change should have been sent, by sequence number */
+    size_t due_capacity;
+};
+
+/* 0 or LEDIG_E…; a lost connection is noticed by the crowd. */
+int subscriber_say(struct subscriber *subscriber, const struct message *message);
+
+/* What arrives: a websocket_message whose `arg` is the subscriber. */
+void subscriber_hear(void *subscriber, const uint8_t *payload, size_t length, size_t wire_bytes);
+
+int publisher_consent(struct publisher *publisher);
+
+/* The publisher's next change, which should have been sent at `due_ns` (monotonic). */
+int publisher_change(struct publisher *publisher, int64_t due_ns);
+
+#endif

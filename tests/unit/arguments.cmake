@@ -1,0 +1,1 @@
+set(arguments_libraries ledig_cli)

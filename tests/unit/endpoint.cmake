@@ -1,0 +1,1 @@
+set(endpoint_libraries ledig_client)

@@ -1,0 +1,1 @@
+set(histogram_libraries ledig_bench_base)

@@ -1,0 +1,1 @@
+set(people_libraries ledig_cli)

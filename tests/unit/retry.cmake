@@ -1,0 +1,1 @@
+set(retry_libraries ledig_client)

@@ -1,0 +1,1 @@
+set(terminal_libraries ledig_cli)

@@ -1,0 +1,1 @@
+set(when_libraries ledig_cli)
