@@ -1,0 +1,233 @@
+"""The load generator: small runs of the built programs. What they find must be right and complete; how fast it was is
+nobody's business here."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from broker_process import BUILD, PATIENCE_S, environment, processes_with, wait_until
+
+FIGURES = {
+    "scenario", "versions", "cores", "build", "subscribers", "companies", "seconds", "changes", "deliveries",
+    "deliveries_per_s", "frames_per_s", "bytes_per_frame", "latency_ms", "broker_rss_bytes", "bytes_per_connection",
+    "broker_cpu_s", "wrong_views", "lost", "refused", "disconnected",
+}
+
+
+def run(program, *arguments, timeout=PATIENCE_S * 4, **env):
+    return subprocess.run([BUILD / program, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=timeout, env=environment(**env), cwd="/")
+
+
+def report(program, *arguments, **env):
+    """The JSON object of a run that must succeed."""
+    done = run(program, *arguments, "--json", "-", **env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_right(found):
+    assert FIGURES <= found.keys(), FIGURES - found.keys()
+    assert (found["wrong_views"], found["lost"], found["refused"], found["disconnected"]) == (0, 0, 0, 0), found
+
+
+@pytest.fixture
+def own_tmp(tmp_path):
+    """A place for what a run leaves behind: nothing."""
+    yield tmp_path
+    assert list(tmp_path.iterdir()) == []
+    assert processes_with(str(tmp_path)) == []
+
+
+# ---- limit ----
+
+
+def test_limit_counts_sends_and_loses_nothing():
+    found = report("limit", "--sockets", 20, "--bytes", 100, "--seconds", 0.2)
+    assert (found["scenario"], found["sockets"], found["bytes"], found["lost_bytes"]) == ("limit", 20, 100, 0)
+    assert found["sends"] > 0 and found["sends"] % 20 == 0
+    assert found["sends_per_s"] == pytest.approx(found["sends"] / found["seconds"], rel=0.01)
+    assert {"server", "generator"} <= found["cores"].keys() and "ledig" in found["versions"]
+
+
+def test_limit_writes_its_report_into_a_file_and_a_line_for_people(tmp_path):
+    done = run("limit", "--sockets", 2, "--seconds", 0.05, "--json", tmp_path / "limit.json")
+    assert done.returncode == 0, done.stderr
+    assert "a second" in done.stdout
+    assert json.loads((tmp_path / "limit.json").read_text())["sockets"] == 2
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--sockets", "none"], ["--bytes", "0"], ["--seconds", "-1"], ["--sockets", "1000000"], ["--unknown"], ["extra"],
+    ["--sockets", "1", "--seconds", "0.01", "--json", "/nowhere/limit.json"],
+])
+def test_limit_refuses_what_it_cannot_do(arguments):
+    done = run("limit", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(("limit: ", str(BUILD / "limit")))
+
+
+# ---- ledig-bench ----
+
+
+def test_help_shows_examples():
+    for program in ("limit", "ledig-bench"):
+        done = run(program, "--help")
+        assert done.returncode == 0 and f"Examples:\n  {program} " in done.stdout
+
+
+def test_fanout_delivers_every_change_to_every_colleague(own_tmp):
+    found = report("ledig-bench", "fanout", "--subscribers", 20, "--publishers", 5, "--rate", 40, "--seconds", 1,
+                   TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["subscribers"], found["companies"], found["changes"]) == (20, 1, 40)
+    assert found["deliveries"] > 0 and found["bytes_per_frame"] > 0 and found["broker_rss_bytes"] > 0
+    latency = found["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["p999"] <= latency["max"]
+
+
+def test_fanout_spreads_subscribers_over_companies(own_tmp):
+    found = report("ledig-bench", "fanout", "--subscribers", 23, "--companies", 4, "--publishers", 2, "--rate", 40,
+                   "--seconds", 0.5, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["companies"], found["changes"]) == (4, 20)
+
+
+def test_fanout_that_is_offered_more_than_can_be_done_still_ends_with_every_view_right(own_tmp):
+    found = report("ledig-bench", "fanout", "--subscribers", 50, "--publishers", 2, "--rate", 3000, "--seconds", 0.5,
+                   TMPDIR=str(own_tmp))
+    assert FIGURES <= found.keys()
+    assert (found["wrong_views"], found["lost"], found["disconnected"]) == (0, 0, 0), found
+
+
+def test_fanout_is_held_against_the_limit_in_alternate_rounds(own_tmp):
+    found = report("ledig-bench", "fanout", "--subscribers", 20, "--against-limit", "--rounds", 3, "--seconds", 0.6,
+                   TMPDIR=str(own_tmp))
+    assert_right(found)
+    against = found["against_limit"]
+    assert against["rounds"] == 3 and against["frame_bytes"] > 0 and against["changes_per_s"] > 0
+    assert against["ratio"] > 0 and against["ratio_best"] > 0
+    for measure in ("sends_per_s", "sends_per_cpu_s"):
+        for side in ("broker", "limit", "pairs"):
+            spread = against[measure][side]
+            assert 0 < spread["low"] <= spread["median"] <= spread["high"]
+    assert found["deliveries"] >= found["changes"] * 20
+
+
+def test_idle_says_what_a_connection_costs(own_tmp):
+    found = report("ledig-bench", "idle", "--subscribers", 30, "--companies", 3, "--seconds", 0.5, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["scenario"], found["subscribers"], found["companies"]) == ("idle", 30, 3)
+    assert found["broker_rss_bytes"] >= found["broker_rss_before_bytes"]
+    assert found["bytes_per_connection"] >= 0
+    assert found["latency_ms"]["p50"] is None
+
+
+def test_table_for_people_names_the_figures(own_tmp):
+    done = run("ledig-bench", "fanout", "--subscribers", 5, "--rate", 20, "--seconds", 0.3, TMPDIR=str(own_tmp))
+    assert done.returncode == 0, done.stderr
+    for name in ("changes", "deliveries", "latency p99.9", "right views", "changes lost"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["flood"], ["fanout", "idle"], ["fanout", "--subscribers", "many"], ["fanout", "--rate", "0"],
+    ["fanout", "--companies", "2", "--against-limit"], ["idle", "--against-limit"],
+    ["fanout", "--subscribers", "2", "--companies", "3"], ["fanout", "--url", "ws://127.0.0.1:1/v1"],
+    ["fanout", "--data", "/nowhere"], ["fanout", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"],
+    ["fanout", "--url", "http://127.0.0.1/", "--router-url", "http://127.0.0.1:1", "--data", "/nowhere"],
+])
+def test_bench_says_in_one_line_what_cannot_be_set_up(arguments):
+    done = run("ledig-bench", *arguments)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.strip().splitlines() if "build: good for" not in line]
+    assert len(lines) == 1 and lines[0].startswith("ledig-bench: "), done.stderr
+
+
+def test_more_connections_than_a_process_may_have_are_refused(own_tmp):
+    done = subprocess.run(["prlimit", "--nofile=200", BUILD / "ledig-bench", "fanout", "--subscribers", "1000"],
+                          capture_output=True, text=True, timeout=PATIENCE_S * 4,
+                          env=environment(TMPDIR=str(own_tmp)), cwd="/")
+    assert done.returncode == 1 and "descriptors" in done.stderr
+
+
+def test_interrupt_takes_the_broker_and_its_data_away(own_tmp):
+    process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "5", "--seconds", "600"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=environment(TMPDIR=str(own_tmp)), cwd="/")
+    try:
+        wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and "interrupted" in said
+
+
+# ---- A broker that runs already ----
+
+
+class Muffle:
+    """A wire to the broker that, for one of the connections, swallows everything from a given change on."""
+
+    def __init__(self, url, victim, mark):
+        host, _, port = url.partition("//")[2].partition("/")[0].partition(":")
+        self.target, self.victim, self.mark, self.accepted = (host, int(port)), victim, mark, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}/v1"
+        self.sockets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.target)
+            self.sockets += [near, far]
+            swallows = self.accepted == self.victim
+            self.accepted += 1
+            threading.Thread(target=self._carry, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self._carry, args=(far, near, swallows), daemon=True).start()
+
+    def _carry(self, source, sink, swallows):
+        silent = False
+        try:
+            while data := source.recv(65536):
+                silent = silent or (swallows and self.mark in data)
+                if not silent:
+                    sink.sendall(data)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for one in self.sockets:
+            one.close()
+
+
+def test_a_view_that_misses_a_change_is_found(broker):
+    wire = Muffle(broker.url, victim=3, mark=b".7")  # the note of a publisher's eighth change ends so
+    try:
+        done = run("ledig-bench", "fanout", "--url", wire.url, "--data", broker.data, "--subscribers", 6,
+                   "--publishers", 1, "--rate", 40, "--seconds", 0.5, "--patience", 1, "--json", "-")
+    finally:
+        wire.close()
+    assert done.returncode == 2, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["wrong_views"], found["lost"]) == (1, 0)
+
+
+def test_a_running_broker_is_measured_again_and_left_running(broker):
+    for _ in range(2):
+        found = report("ledig-bench", "fanout", "--url", broker.url, "--data", broker.data, "--subscribers", 6,
+                       "--rate", 30, "--seconds", 0.3)
+        assert_right(found)
+        assert found["broker_workers"] == 1
+    assert broker.is_ready() and os.path.exists(broker.data / "token.key")
