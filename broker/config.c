@@ -24,23 +24,31 @@ struct key {
 
 static const struct key keys[] = {
     {"data", PATH_, AT(data), 0, 0, "", "DIR", "where the key, the lock and the private Redis are kept (needed)"},
-    {"listen", ENDPOINT_, AT(listen), 0, 0, "127.0.0.1:7700", "HOST:PORT", "apps, by WebSocket; port 0 takes a free one"},
-    {"router-listen", ENDPOINT_, AT(router_listen), 0, 0, "127.0.0.1:7701", "HOST:PORT", "routers and provisioning, by HTTP"},
+    {"listen", ENDPOINT_, AT(listen), 0, 0, "127.0.0.1:7700", "HOST:PORT",
+     "apps, by WebSocket; port 0 takes a free one"},
+    {"router-listen", ENDPOINT_, AT(router_listen), 0, 0, "127.0.0.1:7701", "HOST:PORT",
+     "routers and provisioning, by HTTP"},
     {"ops-listen", ENDPOINT_, AT(ops_listen), 0, 0, "127.0.0.1:7702", "HOST:PORT", "operations: /healthz, /readyz"},
-    {"redis", TEXT_, AT(redis), 0, 0, "", "URL", "a Redis that exists: redis://HOST:PORT[/DB] or unix:/PATH; without it, a private one"},
+    {"redis", TEXT_, AT(redis), 0, 0, "", "URL",
+     "a Redis that exists: redis://HOST:PORT[/DB] or unix:/PATH; without it, a private one"},
     {"redis-user", TEXT_, AT(redis_user), 0, 0, "", "NAME", "its user"},
-    {"redis-password-file", PATH_, AT(redis_password_file), 0, 0, "", "FILE", "its password, the first line of the file"},
+    {"redis-password-file", PATH_, AT(redis_password_file), 0, 0, "", "FILE",
+     "its password, the first line of the file"},
     {"workers", COUNT_, AT(workers), 1, 64, "1", "N", "processes that serve apps, one core each"},
-    {"store-timeout-ms", MS_, AT(store_timeout_ms), 50, 60000, "2000", "MS", "a request waits for Redis so long, then is `unavailable`"},
+    {"store-timeout-ms", MS_, AT(store_timeout_ms), 50, 60000, "2000", "MS",
+     "a request waits for Redis so long, then is `unavailable`"},
     {"verify-ms", MS_, AT(verify_ms), 20, 60000, "2000", "MS", "between two checks against Redis"},
     {"hello-ms", MS_, AT(hello_ms), 50, 60000, "5000", "MS", "a client that has not said hello by then is closed"},
     {"ping-ms", MS_, AT(ping_ms), 50, 600000, "25000", "MS", "longest silence towards a client"},
-    {"background-ms", MS_, AT(background_ms), 20, 600000, "20000", "MS", "an app in the background hears at most this often"},
+    {"background-ms", MS_, AT(background_ms), 20, 600000, "20000", "MS",
+     "an app in the background hears at most this often"},
     {"grace-ms", MS_, AT(grace_ms), 20, 600000, "30000", "MS", "a dropped connection keeps its session so long"},
     {"slice-ms", MS_, AT(slice_ms), 1, 1000, "1", "MS", "a flush that takes longer lets others go first"},
     {"stall-ms", MS_, AT(stall_ms), 50, 600000, "60000", "MS", "a client that takes nothing for so long is dropped"},
-    {"idle-ms", MS_, AT(idle_ms), 100, MS_MOST, "600000", "MS", "a company that nobody asks for is unloaded after this"},
-    {"lease-ms", MS_, AT(lease_ms), 100, 600000, "10000", "MS", "a worker that is silent for so long is dead; the same on all machines"},
+    {"idle-ms", MS_, AT(idle_ms), 100, MS_MOST, "600000", "MS",
+     "a company that nobody asks for is unloaded after this"},
+    {"lease-ms", MS_, AT(lease_ms), 100, 600000, "10000", "MS",
+     "a worker that is silent for so long is dead; the same on all machines"},
     {"log-level", LEVEL_, AT(log_level), 0, 0, "info", "LEVEL", "debug, info, warning or error"},
     {"worker", TEXT_, AT(worker), 0, 0, "", NULL, NULL},
     {"index", COUNT_, AT(index), 0, 64, "0", NULL, NULL},
@@ -52,7 +60,7 @@ static const struct key keys[] = {
 
 static size_t room_of(const struct key *key) {
     if (key->kind == PATH_) return PATH_MAX;
-    return key->kind == LEVEL_ ? sizeof((struct config *)0)->log_level
+    return key->kind == LEVEL_         ? sizeof((struct config *)0)->log_level
            : key->offset == AT(worker) ? sizeof((struct config *)0)->worker
                                        : CONFIG_TEXT_BYTES;
 }
@@ -121,8 +129,8 @@ static const struct key *find(const char *name, size_t length) {
     for (size_t i = 0; i < KEYS; i++) {
         size_t at = 0;
         if (strlen(keys[i].name) != length) continue;
-        while (at < length && (tolower((unsigned char)name[at]) == keys[i].name[at] ||
-                               (name[at] == '_' && keys[i].name[at] == '-')))
+        while (at < length &&
+               (tolower((unsigned char)name[at]) == keys[i].name[at] || (name[at] == '_' && keys[i].name[at] == '-')))
             at++;
         if (at == length) return &keys[i];
     }
@@ -132,9 +140,11 @@ static const struct key *find(const char *name, size_t length) {
 /* ---- The three sources ---- */
 
 static char *trim(char *text) {
-    while (isspace((unsigned char)*text)) text++;
+    while (isspace((unsigned char)*text))
+        text++;
     size_t length = strlen(text);
-    while (length > 0 && isspace((unsigned char)text[length - 1])) text[--length] = 0;
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        text[--length] = 0;
     return text;
 }
 
@@ -170,7 +180,8 @@ static int read_environment(struct config *config, char *why, size_t size) {
     for (size_t i = 0; i < KEYS; i++) {
         char name[64];
         size_t length = (size_t)snprintf(name, sizeof name, "LEDIG_%s", keys[i].name);
-        for (size_t at = 0; at < length; at++) name[at] = name[at] == '-' ? '_' : (char)toupper((unsigned char)name[at]);
+        for (size_t at = 0; at < length; at++)
+            name[at] = name[at] == '-' ? '_' : (char)toupper((unsigned char)name[at]);
         const char *value = keys[i].meaning ? getenv(name) : NULL;
         int error = value ? set(config, &keys[i], value, name, why, size) : 0;
         if (error) return error;
@@ -204,7 +215,8 @@ static int read_arguments(struct config *config, int argc, char *const argv[], c
             snprintf(why, size, "%s needs a value", flag);
             return LEDIG_EBAD_REQUEST;
         }
-        if (is_config) *file = value;
+        if (is_config)
+            *file = value;
         else if (config) {
             int error = set(config, key, value, "command line", why, size);
             if (error) return error;
@@ -234,7 +246,8 @@ int config_read(struct config *config, int argc, char *const argv[], char *why, 
 
 static int print_value(const struct config *config, const struct key *key, char *to, size_t size) {
     const void *from = (const char *)config + key->offset;
-    if (key->kind == COUNT_ || key->kind == MS_) return snprintf(to, size, "--%s=%u", key->name, *(const uint32_t *)from);
+    if (key->kind == COUNT_ || key->kind == MS_)
+        return snprintf(to, size, "--%s=%u", key->name, *(const uint32_t *)from);
     if (key->kind == ENDPOINT_) {
         const struct endpoint *endpoint = from;
         return snprintf(to, size, strchr(endpoint->host, ':') ? "--%s=[%s]:%d" : "--%s=%s:%d", key->name,
@@ -245,7 +258,8 @@ static int print_value(const struct config *config, const struct key *key, char 
 
 char **config_arguments(const struct config *config, const char *program) {
     size_t bytes = strlen(program) + 1;
-    for (size_t i = 0; i < KEYS; i++) bytes += (size_t)print_value(config, &keys[i], NULL, 0) + 1;
+    for (size_t i = 0; i < KEYS; i++)
+        bytes += (size_t)print_value(config, &keys[i], NULL, 0) + 1;
     char **arguments = malloc((KEYS + 2) * sizeof *arguments + bytes);
     if (!arguments) return NULL;
     char *text = (char *)(arguments + KEYS + 2), *end = text + bytes;

@@ -34,8 +34,8 @@ struct config {
 /* Reads all three. On failure returns LEDIG_EBAD_REQUEST and a line for the operator in `why`. */
 int config_read(struct config *config, int argc, char *const argv[], char *why, size_t size);
 
-/* The configuration as arguments that read back as the same, NULL at the end; argv[0] is `program`. One allocation to be
- * freed. NULL when out of memory. */
+/* The configuration as arguments that read back as the same, NULL at the end; argv[0] is `program`. One allocation to
+ * be freed. NULL when out of memory. */
 char **config_arguments(const struct config *config, const char *program);
 
 /* What --help prints. */

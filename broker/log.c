@@ -39,7 +39,8 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     va_end(arguments);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 127) line[i] = '?';
-    while (length > 0 && line[length - 1] == ' ') length--;
+    while (length > 0 && line[length - 1] == ' ')
+        length--;
     line[length++] = '\n';
     if (write(STDERR_FILENO, line, length) < 0) return; /* nobody to tell */
 }

@@ -7,6 +7,7 @@
 #include "broker/log.h"
 #include "broker/operations.h"
 #include "broker/store/embedded_redis.h"
+#include "broker/store/redis_address.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -17,14 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 65        /* 64 app workers and the router's */
-#define END_MS_MAX 6000        /* then a worker that has not ended is killed */
+#define CHILDREN_MAX 65 /* 64 app workers and the router's */
+#define END_MS_MAX 6000 /* then a worker that has not ended is killed */
 
 struct supervisor {
     struct config *config;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, child_ended;
-    uv_timer_t deadline; /* of an orderly end */
+    uv_timer_t deadline;          /* of an orderly end */
     struct embedded_redis *redis; /* NULL: one that exists is used */
     struct front *front;
     struct operations operations;
@@ -53,8 +54,8 @@ static json_t *describe_children(const struct supervisor *supervisor) {
     json_t *list = json_array();
     for (size_t i = 0; i < supervisor->count; i++) {
         const struct child *child = &supervisor->children[i];
-        json_array_append_new(list, json_pack("{s:s, s:i, s:I}", "kind", child->kind, "index", (int)child->index,
-                                              "pid", (json_int_t)child->pid));
+        json_array_append_new(list, json_pack("{s:s, s:i, s:I}", "kind", child->kind, "index", (int)child->index, "pid",
+                                              (json_int_t)child->pid));
     }
     return list;
 }
@@ -66,9 +67,9 @@ static void publish(const struct supervisor *supervisor) {
     print_url(router, sizeof router, "http", &config->router_listen, "");
     print_url(ops, sizeof ops, "http", &config->ops_listen, "");
     pid_t redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", app, "router_url", router, "ops_url", ops, "pid",
-                             (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers",
-                             describe_children(supervisor));
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", app, "router_url", router, "ops_url", ops, "pid",
+                  (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers", describe_children(supervisor));
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text || data_dir_publish(config->data, text, strlen(text)) != 0)
         log_event(LOG_ERROR, "publish_failed", "error=\"%s\"", strerror(errno));
@@ -102,7 +103,8 @@ static void on_child_changed(void *arg) {
 /* ---- Ending ---- */
 
 static void close_handles(struct supervisor *supervisor) {
-    for (size_t i = 0; i < supervisor->count; i++) child_close(&supervisor->children[i]);
+    for (size_t i = 0; i < supervisor->count; i++)
+        child_close(&supervisor->children[i]);
     uv_close((uv_handle_t *)&supervisor->terminate, NULL);
     uv_close((uv_handle_t *)&supervisor->interrupt, NULL);
     uv_close((uv_handle_t *)&supervisor->child_ended, NULL);
@@ -118,8 +120,10 @@ static void on_redis_stopped(void *arg) {
 static void on_front_closed(void *arg) {
     struct supervisor *supervisor = arg;
     supervisor->front = NULL;
-    if (supervisor->redis) embedded_redis_stop(supervisor->redis, on_redis_stopped, supervisor);
-    else on_redis_stopped(supervisor);
+    if (supervisor->redis)
+        embedded_redis_stop(supervisor->redis, on_redis_stopped, supervisor);
+    else
+        on_redis_stopped(supervisor);
 }
 
 /* Redis goes last: the workers end their leases in it. */
@@ -129,8 +133,10 @@ static void go_on_ending(struct supervisor *supervisor) {
         if (supervisor->children[i].pid) return;
     supervisor->workers_ended = true;
     uv_timer_stop(&supervisor->deadline);
-    if (supervisor->front) front_close(supervisor->front, on_front_closed, supervisor);
-    else on_front_closed(supervisor);
+    if (supervisor->front)
+        front_close(supervisor->front, on_front_closed, supervisor);
+    else
+        on_front_closed(supervisor);
 }
 
 static void signal_children(struct supervisor *supervisor, int number) {
@@ -150,7 +156,8 @@ static void end(struct supervisor *supervisor, int code) {
     supervisor->ending = true;
     supervisor->code = code;
     log_event(LOG_INFO, "ending", "code=%d", code);
-    for (size_t i = 0; i < supervisor->count; i++) uv_timer_stop(&supervisor->children[i].again);
+    for (size_t i = 0; i < supervisor->count; i++)
+        uv_timer_stop(&supervisor->children[i].again);
     signal_children(supervisor, SIGTERM);
     uv_timer_start(&supervisor->deadline, on_deadline, END_MS_MAX, 0);
     go_on_ending(supervisor);
@@ -215,8 +222,8 @@ static void on_redis_failed(void *arg, const char *why) {
     end(arg, 1);
 }
 
-/* Finds out that a port is taken before anything is started, and keeps it: with SO_REUSEPORT a second broker of the same
- * user could otherwise share it unseen. */
+/* Finds out that a port is taken before anything is started, and keeps it: with SO_REUSEPORT a second broker of the
+ * same user could otherwise share it unseen. */
 static int reserve(struct endpoint *endpoint, const char *flag, int *kept) {
     char line[256];
     int port;
@@ -280,6 +287,9 @@ static void watch_signals(struct supervisor *supervisor) {
 static int start(struct supervisor *supervisor) {
     struct config *config = supervisor->config;
     char why[PATH_MAX + 256], dir[PATH_MAX + 16];
+    if (config->redis[0] && redis_address_parse(config->redis, &(struct redis_address){0}) != 0)
+        return fail("--redis must be redis://HOST[:PORT][/DB] or unix:/PATH, without a password: name a file with "
+                    "--redis-password-file");
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
     if (open_key(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
         reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))
@@ -292,11 +302,8 @@ static int start(struct supervisor *supervisor) {
         return 0;
     }
     snprintf(dir, sizeof dir, "%s/redis", config->data);
-    struct embedded_redis_options options = {.dir = dir,
-                                             .ready = on_redis_ready,
-                                             .down = on_redis_down,
-                                             .failed = on_redis_failed,
-                                             .arg = supervisor};
+    struct embedded_redis_options options = {
+        .dir = dir, .ready = on_redis_ready, .down = on_redis_down, .failed = on_redis_failed, .arg = supervisor};
     return embedded_redis_start(&supervisor->loop, &options, &supervisor->redis) ? fail("out of memory") : 0;
 }
 

@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define LOOK_MS 10         /* for readiness, until it is there */
-#define DRAIN_MS_MAX 3000  /* for the clients to close after `bye` */
+#define LOOK_MS 10        /* for readiness, until it is there */
+#define DRAIN_MS_MAX 3000 /* for the clients to close after `bye` */
 
 struct worker {
     const struct config *config;
@@ -172,6 +173,7 @@ static int start(struct worker *worker) {
 
 int worker_run(const struct config *config) {
     struct worker worker = {.config = config, .serves_apps = strcmp(config->worker, "app") == 0};
+    prctl(PR_SET_NAME, worker.serves_apps ? "ledigd-app" : "ledigd-router"); /* as top shows it */
     limit_resources();
     if (start(&worker)) return 1;
     uv_run(&worker.loop, UV_RUN_DEFAULT);

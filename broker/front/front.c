@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ACCEPT_BURST 16        /* connections taken in one turn of the loop: those that are connected go on meanwhile */
-#define ACCEPT_PAUSE_MS 100    /* without descriptors */
-#define LISTEN_BACKLOG 4096    /* a storm waits in the kernel; somaxconn bounds it */
-#define HANDSHAKE_S 10         /* TCP to the end of the HTTP head */
+#define ACCEPT_BURST 16     /* connections taken in one turn of the loop: those that are connected go on meanwhile */
+#define ACCEPT_PAUSE_MS 100 /* without descriptors */
+#define LISTEN_BACKLOG 4096 /* a storm waits in the kernel; somaxconn bounds it */
+#define HANDSHAKE_S 10      /* TCP to the end of the HTTP head */
 #define WEBSOCKET_READ_BYTES 512 /* kept for each connection; longer messages are put together */
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
@@ -101,8 +101,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
 /* ---- libwebsockets ---- */
 
 static void on_library_log(int level, const char *line) {
-    log_event(level == LLL_ERR ? LOG_ERROR : LOG_WARNING, "libwebsockets", "text=\"%.*s\"",
-              (int)strcspn(line, "\n\""), line);
+    log_event(level == LLL_ERR ? LOG_ERROR : LOG_WARNING, "libwebsockets", "text=\"%.*s\"", (int)strcspn(line, "\n\""),
+              line);
 }
 
 static int create_context(struct front *front) {
@@ -134,8 +134,8 @@ static int create_context(struct front *front) {
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
-                                             .max_http_header_data = front->service ? APP_HEAD_BYTES_MAX
-                                                                                    : HTTP_HEADERS_BYTES_MAX,
+                                             .max_http_header_data =
+                                                 front->service ? APP_HEAD_BYTES_MAX : HTTP_HEADERS_BYTES_MAX,
                                              .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HANDSHAKE_S,
                                              .keepalive_timeout = 60,
@@ -194,8 +194,8 @@ static void close_handle(struct front *front, uv_handle_t *handle) {
     uv_close(handle, on_handle_closed);
 }
 
-/* On a loop that is not its own, libwebsockets 4.3 takes the context down by itself once its handles are closed, and 4.1
- * waits to be asked a second time. They are closed within two turns of the loop. */
+/* On a loop that is not its own, libwebsockets 4.3 takes the context down by itself once its handles are closed,
+ * and 4.1 waits to be asked a second time. They are closed within two turns of the loop. */
 static void on_ending(uv_timer_t *timer) {
     struct front *front = timer->data;
     if (front->context && ++front->turns == ENDING_TURNS) lws_context_destroy(front->context);

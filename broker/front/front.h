@@ -13,8 +13,8 @@ struct service;
 struct front_options {
     const char *host; /* an address, no name: 127.0.0.1, ::1, 0.0.0.0 */
     int port;
-    struct service *service;  /* takes WebSockets at /v1; NULL: none are taken */
-    http_handler http;        /* answers all other requests; NULL: 404 */
+    struct service *service; /* takes WebSockets at /v1; NULL: none are taken */
+    http_handler http;       /* answers all other requests; NULL: 404 */
     void *http_arg;
     size_t http_body_bytes_max;
 };

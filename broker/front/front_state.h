@@ -11,14 +11,14 @@ struct front {
     struct http_server http; /* first: it is the context's user pointer */
     struct service *service; /* NULL: no WebSockets */
     uv_loop_t *loop;
-    struct lws_context *context; /* libwebsockets sets it to NULL when it is wholly gone */
+    struct lws_context *context;       /* libwebsockets sets it to NULL when it is wholly gone */
     struct lws_protocols protocols[4]; /* the last one is empty */
     int listen_fd;
     uv_poll_t poll;    /* of the listening socket */
     uv_timer_t pause;  /* runs while no descriptor is left for more connections */
     uv_timer_t ending; /* looks whether the context is gone */
-    unsigned handles; /* still to be closed */
-    unsigned turns;   /* of the ending */
+    unsigned handles;  /* still to be closed */
+    unsigned turns;    /* of the ending */
     bool accepting;
     void (*closed)(void *arg);
     void *closed_arg;

@@ -4,7 +4,9 @@
 #include "protocol/limits.h"
 #include "protocol/shape.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PATH "/v1"
 #define CLOSE_REASON_BYTES_MAX 123 /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
@@ -16,11 +18,12 @@ _Static_assert(CONNECTION_HEADROOM >= LWS_PRE, "libwebsockets writes its header 
 struct connection {
     struct lws *wsi;
     struct session *session; /* NULL before ESTABLISHED and after CLOSED */
-    struct buffer assembly;  /* of a message that came in pieces */
+    int fd;
     bool is_text;
-    bool closing;    /* a close was asked for */
-    bool dead;       /* writing failed */
+    bool closing; /* a close was asked for */
+    bool dead;    /* writing failed */
     bool wants_ping;
+    struct buffer assembly; /* of a message that came in pieces */
 };
 
 const size_t websocket_session_bytes = sizeof(struct connection);
@@ -31,14 +34,53 @@ static void kill_after(struct connection *connection, int seconds) {
     lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, seconds);
 }
 
-int connection_send(struct connection *connection, uint8_t *payload, size_t length) {
-    if (connection->dead || connection->closing) return LEDIG_EIO;
-    int written =
-        lws_write(connection->wsi, payload, length, connection->is_text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY);
-    if (written >= 0) return 0;
+/* Writes the head of a frame right before the payload (RFC 6455, section 5.2: the last fragment, unmasked). */
+static size_t put_head(uint8_t *payload, size_t length, bool is_text) {
+    uint8_t opcode = is_text ? 0x81 : 0x82;
+    if (length < 126) {
+        payload[-2] = opcode;
+        payload[-1] = (uint8_t)length;
+        return 2;
+    }
+    if (length < 65536) {
+        payload[-4] = opcode;
+        payload[-3] = 126;
+        payload[-2] = (uint8_t)(length >> 8);
+        payload[-1] = (uint8_t)length;
+        return 4;
+    }
+    payload[-10] = opcode;
+    payload[-9] = 127;
+    for (int i = 0; i < 8; i++)
+        payload[i - 8] = (uint8_t)((uint64_t)length >> (56 - 8 * i));
+    return 10;
+}
+
+static int die(struct connection *connection) {
     connection->dead = true;
     kill_after(connection, LWS_TO_KILL_ASYNC);
     return LEDIG_EIO;
+}
+
+/* The path of every delivery: one system call, and nothing of libwebsockets but a look whether it holds back bytes of
+ * an earlier message. What the socket does not take goes to libwebsockets, which keeps it. lws_write would do the same
+ * at some 15 % of the time of a send. */
+int connection_send(struct connection *connection, uint8_t *payload, size_t length) {
+    if (connection->dead || connection->closing) return LEDIG_EIO;
+    uint8_t *frame = payload - put_head(payload, length, connection->is_text);
+    size_t left = (size_t)(payload - frame) + length;
+    if (!lws_partial_buffered(connection->wsi)) {
+        ssize_t sent = send(connection->fd, frame, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) return die(connection);
+        if (sent == (ssize_t)left) return 0;
+        if (sent > 0) frame += sent, left -= (size_t)sent;
+    }
+    if (lws_write(connection->wsi, frame, left, LWS_WRITE_RAW) < 0) return die(connection);
+    return lws_partial_buffered(connection->wsi) ? CONNECTION_CHOKED : 0;
+}
+
+void connection_fetch_ahead(const struct connection *connection) {
+    __builtin_prefetch(connection);
 }
 
 bool connection_is_choked(const struct connection *connection) {
@@ -58,12 +100,13 @@ void connection_ping(struct connection *connection) {
     connection_want_writable(connection);
 }
 
-/* The close frame is written here and not by libwebsockets: 4.1.6 as Debian builds it (with _DEBUG) closes a connection on
- * libuv twice in a row, and the second time takes it down before the frame is sent. The client answers with a close
+/* The close frame is written here and not by libwebsockets: 4.1.6 as Debian builds it (with _DEBUG) closes a connection
+ * on libuv twice in a row, and the second time takes it down before the frame is sent. The client answers with a close
  * frame of its own, which ends the connection; one that does not is cut off. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason) {
     if (connection->dead || connection->closing) return;
     connection->closing = true;
+    lws_rx_flow_control(connection->wsi, 1);     /* for the client's own close frame */
     if (lws_partial_buffered(connection->wsi)) { /* one that takes nothing will not take the reason either */
         kill_after(connection, LWS_TO_KILL_ASYNC);
         return;
@@ -140,6 +183,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         return front->service && is_our_path(wsi) ? 0 : -1;
     case LWS_CALLBACK_ESTABLISHED:
         connection->wsi = wsi;
+        connection->fd = lws_get_socket_fd(wsi);
         connection->is_text = lws_get_protocol(wsi)->id == ENCODING_JSON;
         connection->session = session_open(front->service, connection, (enum encoding)lws_get_protocol(wsi)->id);
         return connection->session ? 0 : -1;

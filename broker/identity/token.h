@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKEN_COMPANIES_BYTES_MAX 2048 /* companies of one router */
+#define TOKEN_COMPANIES_BYTES_MAX 2048      /* companies of one router */
 #define TOKEN_TTL_MS_MAX (366LL * 86400000) /* longer than any use: a slip of the finger */
 
 enum role { ROLE_MEMBER, ROLE_SWITCHBOARD, ROLE_LEAD, ROLE_ADMIN, ROLE_ROUTER, ROLE_OPERATOR, ROLE_COUNT };
@@ -21,8 +21,8 @@ bool role_parse(const char *name, enum role *role);
 
 struct token_key;
 
-/* Reads DATA/token.key; with `create`, makes it where there is none (never overwrites). LEDIG_ENOT_FOUND, LEDIG_EIO (see
- * errno), LEDIG_EDAMAGED, or LEDIG_EFORBIDDEN where others may read the file. */
+/* Reads DATA/token.key; with `create`, makes it where there is none (never overwrites). LEDIG_ENOT_FOUND, LEDIG_EIO
+ * (see errno), LEDIG_EDAMAGED, or LEDIG_EFORBIDDEN where others may read the file. */
 int token_key_open(const char *data_dir, bool create, struct token_key **key);
 void token_key_close(struct token_key *key); /* wipes it; NULL is fine */
 

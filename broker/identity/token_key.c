@@ -16,15 +16,18 @@ static int read_key(const char *path, struct token_key *key) {
     struct stat status;
     char surplus;
     int error = 0;
-    if (fstat(fd, &status) != 0) error = LEDIG_EIO;
-    else if (status.st_mode & (S_IRWXG | S_IRWXO)) error = LEDIG_EFORBIDDEN;
+    if (fstat(fd, &status) != 0)
+        error = LEDIG_EIO;
+    else if (status.st_mode & (S_IRWXG | S_IRWXO))
+        error = LEDIG_EFORBIDDEN;
     else if (read(fd, key->bytes, sizeof key->bytes) != sizeof key->bytes || read(fd, &surplus, 1) != 0)
         error = LEDIG_EDAMAGED;
     close(fd);
     return error;
 }
 
-/* Written whole under another name and then linked, so that no start, however cut, leaves half a key or replaces one. */
+/* Written whole under another name and then linked, so that no start, however cut, leaves half a key or replaces one.
+ */
 static int make_key(const char *path) {
     struct token_key key;
     char draft[PATH_MAX];

@@ -18,7 +18,7 @@ enum availability {
 
 enum presence { PRESENCE_NONE, PRESENCE_BACKGROUND, PRESENCE_IDLE, PRESENCE_ACTIVE };
 
-#define SESSION_DECLINE_MS 60000    /* presence goes up at once and down this late */
+#define SESSION_DECLINE_MS 60000 /* presence goes up at once and down this late */
 #define NEVER INT64_MAX
 
 /* Texts point into the record or are constants: a view lives no longer than the record it was derived from. */
@@ -30,9 +30,9 @@ struct view {
     int64_t since;        /* when what is shown began; 0 = not known */
     int64_t until;        /* return time to show; 0 = not known */
     enum presence presence;
-    int64_t last_active;  /* 0 = not known */
-    int64_t valid_from;   /* the latest time limit that has passed; 0 = none. A view may differ from before only by it */
-    int64_t valid_until;  /* the next time limit at which it may change; NEVER = none */
+    int64_t last_active; /* 0 = not known */
+    int64_t valid_from;  /* the latest time limit that has passed; 0 = none. A view may differ from before only by it */
+    int64_t valid_until; /* the next time limit at which it may change; NEVER = none */
 };
 
 /* `state` NULL means that the person does not consent (or there is no such person): unknown. `company` NULL means no

@@ -21,13 +21,13 @@ const char *company_id(const struct company *company);
 /* ---- What the store says ----
  *
  * The version of a replica is that of the last commit it has whole. Where versions follow one another without a gap
- * (`contiguous`), a record that leaves the row as it was causes no change; where they do not, the row counts as changed,
- * since a state in between may have been seen by others. */
+ * (`contiguous`), a record that leaves the row as it was causes no change; where they do not, the row counts as
+ * changed, since a state in between may have been seen by others. */
 
 /* One entity. `bytes` NULL is a tombstone. A revision that is not newer than the one held is ignored unless `compare`:
  * then any other revision is taken (after an adoption). `now_ms` is the time of record.
- * 0, LEDIG_EDAMAGED, LEDIG_EUNSUPPORTED (the entity is left as it was) or LEDIG_ENO_MEMORY (the replica may lack part of
- * the change: close it). */
+ * 0, LEDIG_EDAMAGED, LEDIG_EUNSUPPORTED (the entity is left as it was) or LEDIG_ENO_MEMORY (the replica may lack part
+ * of the change: close it). */
 struct company_write {
     const char *entity;
     uint64_t revision;
@@ -76,7 +76,7 @@ int64_t company_next_due(const struct company *company);
 
 struct member; /* one person: profile and state */
 
-const struct company_record *company_settings(const struct company *company); /* NULL before it has a record */
+const struct company_record *company_settings(const struct company *company);         /* NULL before it has a record */
 const struct member *company_member(const struct company *company, const char *user); /* NULL: no such person */
 const struct member *company_member_by_number(const struct company *company, const char *number);
 bool company_has_queue(const struct company *company, const char *queue);
@@ -84,9 +84,9 @@ const char *company_queue_by_number(const struct company *company, const char *n
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);
-const struct view *member_view(const struct member *member);             /* lent until the next apply or tick */
+const struct view *member_view(const struct member *member);              /* lent until the next apply or tick */
 const struct profile_record *member_profile(const struct member *member); /* lent until the next apply; never NULL */
-const struct state_record *member_state(const struct member *member);    /* NULL without consent; lent likewise */
+const struct state_record *member_state(const struct member *member);     /* NULL without consent; lent likewise */
 
 /* ---- Cursors ---- */
 
@@ -98,7 +98,7 @@ struct filter;
 struct filter *filter_create(const struct texts *users /* .all = everyone */, const struct texts *queues,
                              const char *self /* always included */); /* NULL when out of memory */
 void filter_free(struct filter *filter);
-bool filter_is_all(const struct filter *filter);                      /* everyone's rows, and no queue's */
+bool filter_is_all(const struct filter *filter); /* everyone's rows, and no queue's */
 bool filter_equal(const struct filter *a, const struct filter *b);
 
 /* One frame: encodes into `frame` what stands behind `cursor` and passes `filter`, at most LEDIG_MESSAGE_BYTES_MAX
@@ -111,8 +111,8 @@ bool company_add_queue(struct company *company, const char *queue, struct frame 
 
 /* Where a client that resumes from this place has to begin, if the place is good: true and *cursor; else false, and it
  * starts from nothing (cursor 0). Moves the rows that are made of several records (queues), since a place cannot tell
- * whether they changed. The caller has caught up with the store if the place was ahead of the replica, and also if it has
- * `more`: what came after it may be ahead, and be lost before this replica hears of it. */
+ * whether they changed. The caller has caught up with the store if the place was ahead of the replica, and also if it
+ * has `more`: what came after it may be ahead, and be lost before this replica hears of it. */
 struct place {
     const char *epoch;
     uint64_t version;

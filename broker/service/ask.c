@@ -70,9 +70,12 @@ void ask_answer(struct session *session, uint32_t id, const struct message_ask *
         return;
     }
     frame_begin(&answer.frame, (enum encoding)session->encoding);
-    for (uint32_t i = 0; i < ask->users.count; i++) add_member(&answer, company_member(answer.company, ask->users.at[i]));
-    for (uint32_t i = 0; i < ask->numbers.count; i++) add_number(&answer, ask->numbers.at[i]);
-    for (uint32_t i = 0; i < ask->queues.count; i++) add_queue(&answer, ask->queues.at[i]);
+    for (uint32_t i = 0; i < ask->users.count; i++)
+        add_member(&answer, company_member(answer.company, ask->users.at[i]));
+    for (uint32_t i = 0; i < ask->numbers.count; i++)
+        add_number(&answer, ask->numbers.at[i]);
+    for (uint32_t i = 0; i < ask->queues.count; i++)
+        add_queue(&answer, ask->queues.at[i]);
     send_part(&answer, false);
     frame_free(&answer.frame);
 }

@@ -82,7 +82,8 @@ int attendance_apply(const struct tenant *tenant, const char *user, struct state
     size_t listed = count;
     for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device) {
         bool found = false;
-        for (size_t i = 0; i < listed && !found; i++) found = strcmp(parts[i].session, s->id) == 0;
+        for (size_t i = 0; i < listed && !found; i++)
+            found = strcmp(parts[i].session, s->id) == 0;
         if (!found) describe(s, &parts[count++]);
         active = active || (s->state == PRESENCE_ACTIVE && s->connection);
     }
@@ -143,8 +144,10 @@ static int commit(struct attendee *attendee, update_done done, void *arg) {
     snprintf(update->user, sizeof update->user, "%s", attendee->user);
     struct update_target state = {RECORD_STATE, update->user};
     int error = update_start(service, tenant->id, &state, 1, apply, on_committed, update);
-    if (error) free(update);
-    else attendee->updates++;
+    if (error)
+        free(update);
+    else
+        attendee->updates++;
     return error;
 }
 
@@ -184,7 +187,8 @@ static struct attendee *find_or_add(struct tenant *tenant, const char *user) {
 
 static void unlink_session(struct session *session) {
     struct session **at = &session->attendee->sessions;
-    while (*at != session) at = &(*at)->next_device;
+    while (*at != session)
+        at = &(*at)->next_device;
     *at = session->next_device;
     session->attendee = NULL;
 }
@@ -199,8 +203,10 @@ static void take_over(struct session *session, struct session *former) {
     session->state_at_ms = former->state_at_ms;
     session_set_state(session, (enum presence)state);
     unlink_session(former);
-    if (former->connection) session_end(former, LEDIG_ECONFLICT, "the device has connected anew", CLOSE_REPLACED);
-    else session_free(former);
+    if (former->connection)
+        session_end(former, LEDIG_ECONFLICT, "the device has connected anew", CLOSE_REPLACED);
+    else
+        session_free(former);
 }
 
 int attendance_join(struct session *session, const char *user) {
@@ -249,14 +255,14 @@ void attendance_mark(struct attendee *attendee) {
     fanout_mark(&attendee->tenant->service->fanout, attendee->tenant);
 }
 
-/* A session that stood in the record, and whose place there another session of the same device has taken, was replaced
- * through another worker. */
+/* A session that stood in the record, and whose place there a younger session of the same device has taken, was
+ * replaced through another worker. An older one has come back with an earlier state of the store. */
 static bool was_replaced(const struct session *session, const struct state_record *state) {
     const struct own_session *parts = state->sessions.at;
     bool other = false;
     for (uint32_t i = 0; i < state->sessions.count; i++) {
         if (strcmp(parts[i].session, session->id) == 0) return false;
-        if (strcmp(parts[i].device, session->device) == 0) other = true;
+        if (strcmp(parts[i].device, session->device) == 0 && parts[i].state_at > session->joined_at_ms) other = true;
     }
     return other && session->listed;
 }
@@ -276,8 +282,10 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
         next = s->next_device;
         if (state && was_replaced(s, state)) {
             unlink_session(s);
-            if (s->connection) session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", CLOSE_REPLACED);
-            else session_free(s);
+            if (s->connection)
+                session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", CLOSE_REPLACED);
+            else
+                session_free(s);
             continue;
         }
         s->listed = state && is_listed(s, state);
@@ -285,8 +293,10 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
         if (s->stage == SESSION_LIVE) me_send(s);
     }
     if (!missing) return;
-    if (attendee->updates == 0) attendance_commit(attendee, NULL, NULL);
-    else attendee->again = true; /* what is under way may have been computed before */
+    if (attendee->updates == 0)
+        attendance_commit(attendee, NULL, NULL);
+    else
+        attendee->again = true; /* what is under way may have been computed before */
 }
 
 static void look(struct attendee *attendee) {
@@ -296,8 +306,10 @@ static void look(struct attendee *attendee) {
         for (struct session *s = attendee->sessions, *next; s; s = next) {
             next = s->next_device;
             unlink_session(s);
-            if (s->connection) session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
-            else session_free(s);
+            if (s->connection)
+                session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
+            else
+                session_free(s);
         }
     }
     if (attendee->sessions) {

@@ -1,7 +1,7 @@
 /* Who of a company is here, and the commits that say so: the devices of each person with a connection to this worker.
  *
- * What the store should say of a person's devices is always computed from the sessions as they stand, so a commit can be
- * made again at any time: after a lost answer, under a new lease, when another worker's write was lost. */
+ * What the store should say of a person's devices is always computed from the sessions as they stand, so a commit can
+ * be made again at any time: after a lost answer, under a new lease, when another worker's write was lost. */
 #ifndef LEDIG_SERVICE_ATTENDANCE_H
 #define LEDIG_SERVICE_ATTENDANCE_H
 

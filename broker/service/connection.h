@@ -15,10 +15,14 @@ struct connection; /* the front's; valid until session_closed returns */
 #define CONNECTION_HEADROOM 32
 
 /* Sends one whole message now. The bytes of the headroom are overwritten, the payload is left as it is, so that one
- * buffer can be sent to many, one after the other. What the kernel does not take at once is kept by the front, and the
- * connection is choked until it is gone: send nothing more until session_writable. LEDIG_EIO: it is dead, and
- * session_closed follows from the loop. */
+ * buffer can be sent to many, one after the other. 0: the kernel has taken it. CONNECTION_CHOKED: the front keeps what
+ * the kernel did not take; send nothing more until session_writable. LEDIG_EIO: it is dead, and session_closed follows
+ * from the loop. */
+#define CONNECTION_CHOKED 1
 int connection_send(struct connection *connection, uint8_t *payload, size_t length);
+
+/* Sending to this one follows soon: its memory may be fetched. */
+void connection_fetch_ahead(const struct connection *connection);
 
 /* Whether bytes of an earlier message still wait. */
 bool connection_is_choked(const struct connection *connection);

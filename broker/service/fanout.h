@@ -33,7 +33,8 @@ struct fanout {
     uv_idle_t idle;       /* runs while a flush was cut short, so that the loop does not wait */
     struct frame frame;   /* for putting frames together */
     struct fanout_frame frames[FANOUT_FRAMES];
-    unsigned next; /* the frame to be replaced next */
+    struct fanout_frame *latest; /* the frame used last: most are sent to many in a row */
+    unsigned next;               /* the frame to be replaced next */
 };
 
 int fanout_open(struct fanout *fanout, struct service *service);

@@ -37,7 +37,7 @@ static bool take_device(struct session *session, const struct message_hello *hel
     session->device = strdup(hello->device->id);
     snprintf(session->kind, sizeof session->kind, "%s", hello->device->kind);
     session->state = (uint8_t)state;
-    session->state_at_ms = service_now_ms(session->service);
+    session->state_at_ms = session->joined_at_ms = service_now_ms(session->service);
     uint64_t random[2] = {0};
     uv_random(NULL, NULL, random, sizeof random, 0, NULL);
     snprintf(session->id, sizeof session->id, "%016llx", (unsigned long long)random[0]);
@@ -150,8 +150,8 @@ static void send_welcome(struct session *session, bool resumed) {
 static void become_live(struct session *session) {
     const struct session_hello *hello = session->hello;
     struct company *company = tenant_company(session->tenant);
-    bool resumed = hello->resumes && company_resume(company, &hello->place, service_now_ms(session->service),
-                                                    &session->cursor);
+    bool resumed =
+        hello->resumes && company_resume(company, &hello->place, service_now_ms(session->service), &session->cursor);
     if (!resumed) session->cursor = 0;
     session->stage = SESSION_LIVE;
     send_welcome(session, resumed);

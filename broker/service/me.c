@@ -5,7 +5,8 @@
 
 static uint64_t hash_of(const uint8_t *bytes, size_t length) { /* FNV-1a: compares a device with itself, no more */
     uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
     return hash;
 }
 
@@ -21,15 +22,13 @@ static uint32_t list_queues(const struct profile_record *profile, const struct s
     uint32_t count = 0;
     for (; count < profile->queues.count && count < LEDIG_QUEUES_COUNT_MAX; count++) {
         const struct log_in *log_in = find_log_in(state, profile->queues.at[count]);
-        rows[count] = (struct part_own_queue){.queue = profile->queues.at[count],
-                                              .member = log_in != NULL,
-                                              .pause = log_in ? log_in->pause : NULL};
+        rows[count] = (struct part_own_queue){
+            .queue = profile->queues.at[count], .member = log_in != NULL, .pause = log_in ? log_in->pause : NULL};
     }
     return count;
 }
 
-static uint32_t list_consents(const struct profile_record *profile,
-                              struct part_own_consent rows[static CONSENTS_MAX]) {
+static uint32_t list_consents(const struct profile_record *profile, struct part_own_consent rows[static CONSENTS_MAX]) {
     const struct consent *consents = profile->consents.at;
     uint32_t count = 0;
     for (; count < profile->consents.count && count < CONSENTS_MAX; count++)

@@ -22,9 +22,8 @@ static int tidy(const struct request *request, struct state_record *state, struc
         state->set_at = passed_at; /* what shows now began then */
     }
     const struct tenant *tenant = tenant_find(request->service, request->company);
-    return tenant && attendance_find(tenant, request->user)
-               ? attendance_apply(tenant, request->user, state, arena)
-               : UPDATE_NOTHING;
+    return tenant && attendance_find(tenant, request->user) ? attendance_apply(tenant, request->user, state, arena)
+                                                            : UPDATE_NOTHING;
 }
 
 static bool is_set_already(const struct state_record *state, const struct message_set *set, bool cleared) {
@@ -73,7 +72,8 @@ static int put_consent(struct profile_record *profile, const struct consent *con
         list[i] = old[i];
         if (strcmp(old[i].purpose, consent->purpose) == 0) at = i;
     }
-    if (at < count && list[at].granted == consent->granted && (!consent->granted || same_text(list[at].text, consent->text)))
+    if (at < count && list[at].granted == consent->granted &&
+        (!consent->granted || same_text(list[at].text, consent->text)))
         return UPDATE_NOTHING;
     if (at == count && !consent->granted) return UPDATE_NOTHING; /* never given */
     struct rest rest = at < count ? list[at].rest : (struct rest){0};

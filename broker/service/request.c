@@ -46,8 +46,10 @@ const char *request_text(struct request *request, const char *text) {
 static void unlink_request(struct request *request) {
     struct session *session = request->session;
     if (!session) return;
-    if (request->before) request->before->after = request->after;
-    else session->requests = request->after;
+    if (request->before)
+        request->before->after = request->after;
+    else
+        session->requests = request->after;
     if (request->after) request->after->before = request->before;
     session->requests_count--;
 }

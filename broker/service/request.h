@@ -1,4 +1,5 @@
-/* A request that waits for the store. It outlives its session: what was begun is finished, only the answer falls away. */
+/* A request that waits for the store. It outlives its session: what was begun is finished, only the answer falls away.
+ */
 #ifndef LEDIG_SERVICE_REQUEST_H
 #define LEDIG_SERVICE_REQUEST_H
 

@@ -21,14 +21,16 @@ static void answer_ok(struct session *session, uint32_t id) {
 
 /* A number, a colleague or a queue; whether the number is one that the company allows is told when it is used. Puts a
  * number into its one form. */
-static bool find_forward(const struct company *company, const char **target, char number[static E164_BYTES]) {
+static bool find_forward(const struct session *session, const char **target) {
+    const struct company *company = tenant_company(session->tenant);
+    char number[E164_BYTES];
     if (company_member(company, *target) || company_has_queue(company, *target)) return true;
     if (e164_parse(*target, strlen(*target), number) != 0) return false;
-    *target = number;
-    return true;
+    *target = arena_text(session->service->arena, number, strlen(number));
+    return *target != NULL;
 }
 
-static bool check_set(struct session *session, uint32_t id, struct message_set *set, char number[static E164_BYTES]) {
+static bool check_set(struct session *session, uint32_t id, struct message_set *set) {
     const struct company *company = tenant_company(session->tenant);
     const char *self = session->attendee->user;
     if (set->user && strcmp(set->user, self) != 0) {
@@ -44,18 +46,20 @@ static bool check_set(struct session *session, uint32_t id, struct message_set *
     if (!availability_can_set_status(set->status))
         refuse(session, id, LEDIG_EBAD_REQUEST, "status", "must be available, busy, dnd or away");
     else if (set->activity && !availability_can_set_activity(set->activity))
-        refuse(session, id, LEDIG_EBAD_REQUEST, "activity", "must be a word of a-z, 0-9, . _ - and none that is derived");
+        refuse(session, id, LEDIG_EBAD_REQUEST, "activity",
+               "must be a word of a-z, 0-9, . _ - and none that is derived");
     else if (set->until && set->until <= service_now_ms(session->service))
         refuse(session, id, LEDIG_EBAD_REQUEST, "until", "must lie ahead");
-    else if (set->forward && !find_forward(company, &set->forward, number))
-        refuse(session, id, LEDIG_ENOT_FOUND, "forward", "must be a number such as +4722334455, a colleague or a queue");
-    else return true;
+    else if (set->forward && !find_forward(session, &set->forward))
+        refuse(session, id, LEDIG_ENOT_FOUND, "forward",
+               "must be a number such as +4722334455, a colleague or a queue");
+    else
+        return true;
     return false;
 }
 
 static void handle_set(struct session *session, uint32_t id, struct message_set *set) {
-    char number[E164_BYTES];
-    if (!check_set(session, id, set, number)) return;
+    if (!check_set(session, id, set)) return;
     struct request *request = request_begin(session, id, set->user ? set->user : session->attendee->user);
     if (!request) return;
     request->set = *set;
@@ -113,7 +117,8 @@ static void handle_consent(struct session *session, uint32_t id, const struct me
     if (strcmp(consent->purpose, "presence") != 0) {
         if (is_later_purpose(consent->purpose))
             refuse(session, id, LEDIG_EUNSUPPORTED, "purpose", "nothing is done for this purpose yet");
-        else refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence");
+        else
+            refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence");
         return;
     }
     struct request *request = request_begin(session, id, session->attendee->user);
@@ -122,7 +127,8 @@ static void handle_consent(struct session *session, uint32_t id, const struct me
     request->consent.text = request_text(request, consent->text);
     request->consent.device = request_text(request, session->device);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
-    int error = update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request);
+    int error =
+        update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request);
     if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
 }
 

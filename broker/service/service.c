@@ -75,7 +75,8 @@ static void on_sweep(uv_timer_t *timer) {
 
 static int start_timers(struct service *service) {
     const struct service_options *o = &service->options;
-    uint32_t sweep_ms = least(least(o->hello_ms, o->ping_ms), least(o->grace_ms, least(o->stall_ms, o->background_ms))) / 8;
+    uint32_t sweep_ms =
+        least(least(o->hello_ms, o->ping_ms), least(o->grace_ms, least(o->stall_ms, o->background_ms))) / 8;
     sweep_ms = sweep_ms > SWEEP_MS_MAX ? SWEEP_MS_MAX : sweep_ms < SWEEP_MS_MIN ? SWEEP_MS_MIN : sweep_ms;
     service->sweep.data = service;
     if (uv_timer_init(service->loop, &service->sweep) != 0) return LEDIG_EIO;
@@ -180,7 +181,8 @@ static void on_lease_ended(void *arg, int error) {
 void service_drain(struct service *service) {
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next)
-    for (size_t i = tenant->live_count; i-- > 0;) session_drain(tenant->live[i]);
+    for (size_t i = tenant->live_count; i-- > 0;)
+        session_drain(tenant->live[i]);
 }
 
 void service_close(struct service *service, void (*closed)(void *arg), void *arg) {
@@ -192,6 +194,8 @@ void service_close(struct service *service, void (*closed)(void *arg), void *arg
     uv_timer_stop(&service->incarnation.timer);
     uv_prepare_stop(&service->fanout.prepare);
     HASH_ITER(hh, service->tenants, tenant, next) attendance_dismiss(tenant);
-    if (service->incarnation.id[0]) store_lease_end(service->store, service->incarnation.id, on_lease_ended, service);
-    else on_lease_ended(service, 0);
+    if (service->incarnation.id[0])
+        store_lease_end(service->store, service->incarnation.id, on_lease_ended, service);
+    else
+        on_lease_ended(service, 0);
 }

@@ -1,7 +1,7 @@
 /* The service of one worker: the companies it has loaded, the devices connected to it, and what routers ask of it.
  *
- * One loop, one store, one service; it owns the store and the replicas. It does not know libwebsockets or hiredis: bytes
- * come and go through connection.h and http_exchange.h, facts through store.h. Not thread-safe. */
+ * One loop, one store, one service; it owns the store and the replicas. It does not know libwebsockets or hiredis:
+ * bytes come and go through connection.h and http_exchange.h, facts through store.h. Not thread-safe. */
 #ifndef LEDIG_SERVICE_SERVICE_H
 #define LEDIG_SERVICE_SERVICE_H
 
@@ -41,13 +41,13 @@ struct service {
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;
-    struct import *imports; /* that are under way; see provisioning.h */
+    struct import *imports;        /* that are under way; see provisioning.h */
     struct session *with_deadline; /* sessions without hello, and those within their grace */
     uv_timer_t sweep;              /* deadlines, silence, companies that nobody needs */
     struct buffer scratch;         /* for the message that is being sent */
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
-    unsigned handles; /* still to be closed */
+    unsigned handles;              /* still to be closed */
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -60,8 +60,8 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
 /* Says bye to every client, each with another time to come back, and closes the connections. */
 void service_drain(struct service *service);
 
-/* Every connection must be closed before. Ends the lease, closes the store, then calls `closed` from the loop; the service
- * is gone then. */
+/* Every connection must be closed before. Ends the lease, closes the store, then calls `closed` from the loop; the
+ * service is gone then. */
 void service_close(struct service *service, void (*closed)(void *arg), void *arg);
 
 /* Whether questions can be answered in full: the store answers, and did so lately. */

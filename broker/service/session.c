@@ -27,8 +27,10 @@ static void set_deadline(struct session *session, uint32_t after_ms) {
 void session_clear_deadline(struct session *session) {
     if (!session->in_list) return;
     session->in_list = false;
-    if (session->before) session->before->after = session->after;
-    else session->service->with_deadline = session->after;
+    if (session->before)
+        session->before->after = session->after;
+    else
+        session->service->with_deadline = session->after;
     if (session->after) session->after->before = session->before;
 }
 
@@ -102,7 +104,8 @@ void session_end(struct session *session, int error, const char *why, uint16_t c
 void session_drain(struct session *session) {
     uint32_t random = 0;
     uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
-    struct message message = {.type = MESSAGE_bye, .bye = {.reason = "drain", .retry_ms = 1 + random % DRAIN_SPREAD_MS}};
+    struct message message = {.type = MESSAGE_bye,
+                              .bye = {.reason = "drain", .retry_ms = 1 + random % DRAIN_SPREAD_MS}};
     session_send(session, &message);
     session_end(session, 0, "drain", CLOSE_GOING_AWAY);
 }
@@ -123,20 +126,15 @@ bool session_is_free(const struct session *session) {
     return session->connection && !session->outbox && !session->choked_at_ms;
 }
 
-/* The front is asked once a message, after it: this is the path of every delivery. */
-static void watch_choke(struct session *session) {
-    if (!connection_is_choked(session->connection)) {
-        session->choked_at_ms = 0;
-        return;
-    }
+static void become_choked(struct session *session) {
     if (!session->choked_at_ms) session->choked_at_ms = uv_now(session->service->loop);
     connection_want_writable(session->connection);
 }
 
 void session_send_shared(struct session *session, uint8_t *payload, size_t length) {
     session->sent_at_ms = uv_now(session->service->loop);
-    connection_send(session->connection, payload, length); /* a dead one is choked for ever, and soon closed */
-    watch_choke(session);
+    /* a dead one counts as choked, until session_closed */
+    if (connection_send(session->connection, payload, length) != 0) become_choked(session);
 }
 
 /* A client that does not take its answers is not read from until it does. */
@@ -167,14 +165,16 @@ void session_send(struct session *session, const struct message *message) {
     }
     if (session_is_free(session))
         session_send_shared(session, scratch->bytes + sizeof headroom, scratch->length - sizeof headroom);
-    else keep(session, scratch);
+    else
+        keep(session, scratch);
 }
 
 void session_send_frame(struct session *session, struct buffer *frame) {
     if (!session->connection || session->stage == SESSION_ENDING) return;
     if (session_is_free(session))
         session_send_shared(session, frame->bytes + CONNECTION_HEADROOM, frame->length - CONNECTION_HEADROOM);
-    else keep(session, frame);
+    else
+        keep(session, frame);
 }
 
 static void send_outbox(struct session *session) {
@@ -198,8 +198,8 @@ static void send_outbox(struct session *session) {
 }
 
 void session_writable(struct session *session) {
-    watch_choke(session);
-    if (session->choked_at_ms) return;
+    if (connection_is_choked(session->connection)) return;
+    session->choked_at_ms = 0;
     if (session->outbox) send_outbox(session);
     if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
     if (session->wants_me) me_send(session);
@@ -249,8 +249,10 @@ void session_receive(struct session *session, const uint8_t *bytes, size_t lengt
     if (error) {
         answer_fault(session, &message, id, &fault);
     } else if (session->stage == SESSION_NEW) {
-        if (message.type == MESSAGE_hello) join_begin(session, &message.hello);
-        else session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", CLOSE_POLICY);
+        if (message.type == MESSAGE_hello)
+            join_begin(session, &message.hello);
+        else
+            session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", CLOSE_POLICY);
     } else if (session->stage == SESSION_JOINING) {
         session_error(session, id, LEDIG_ERATE_LIMITED, NULL, "wait for welcome", 1000);
     } else {
@@ -299,7 +301,8 @@ static void sweep_live(struct tenant *tenant, uint64_t now_ms) {
             continue;
         }
         if (silent_ms >= options->ping_ms) session->wants_frame = true;
-        if (silent_ms >= options->ping_ms || fanout_is_due(session, now_ms)) fanout_mark(&tenant->service->fanout, tenant);
+        if (silent_ms >= options->ping_ms || fanout_is_due(session, now_ms))
+            fanout_mark(&tenant->service->fanout, tenant);
     }
 }
 

@@ -36,41 +36,45 @@ struct session_hello {
 };
 
 struct session {
-    struct service *service;
+    /* What a delivery touches comes first and lies together: at 10,000 subscribers it is never in a cache. */
     struct connection *connection; /* NULL when detached */
     struct tenant *tenant;         /* held, from SESSION_JOINING on */
-    struct attendee *attendee;     /* from SESSION_LIVE on */
-    struct session *next_device;   /* of the attendee */
+    struct filter *filter;         /* from SESSION_JOINING on */
+    uint64_t cursor;
+    uint64_t sent_at_ms;   /* the loop's time of the last message to it */
+    uint64_t choked_at_ms; /* since when it takes nothing; 0 = it does */
+    struct buffer
+        *outbox;      /* messages that the connection did not take yet, each with its length before it; NULL = none */
+    uint8_t encoding; /* enum encoding */
+    uint8_t stage;    /* enum session_stage */
+    uint8_t state;    /* enum presence */
+    uint8_t state_before;
+    bool wants_frame; /* is owed a `changes`, if only an empty one */
+    bool wants_me;    /* its own facts may have changed */
+    bool is_live;     /* in the tenant's list */
+    uint8_t role;     /* enum role */
+
+    uint32_t live_index; /* in the tenant's list */
+    uint8_t requests_count;
+    bool pinged;          /* since it was heard last */
+    bool in_list;         /* of those with a deadline */
+    bool listed;          /* has been seen in the person's state */
+    bool caught_up;       /* the replica was brought up to its place already */
+    uint64_t heard_at_ms; /* the loop's time of the last sign of life from it */
+    struct service *service;
+    struct attendee *attendee;      /* from SESSION_LIVE on */
+    struct session *next_device;    /* of the attendee */
     struct session *before, *after; /* in the service's list of those with a deadline */
     uint64_t deadline_ms;           /* the loop's time: of the hello, or of the grace */
-
-    struct filter *filter; /* from SESSION_JOINING on */
-    uint64_t cursor;
-    uint64_t sent_at_ms;    /* the loop's time of the last message to it */
-    uint64_t heard_at_ms;   /* and of the last sign of life from it */
-    uint64_t choked_at_ms;  /* since when it takes nothing; 0 = it does */
-    uint32_t live_index;    /* in the tenant's list */
-    uint8_t encoding;       /* enum encoding */
-    uint8_t stage;          /* enum session_stage */
-    uint8_t role;           /* enum role */
-    uint8_t requests_count;
-    bool pinged;        /* since it was heard last */
-    bool in_list;       /* of those with a deadline */
-    bool is_live;       /* in the tenant's list */
-    bool wants_frame;   /* is owed a `changes`, if only an empty one */
-    bool wants_me;      /* its own facts may have changed */
-    bool listed;        /* has been seen in the person's state */
-    bool caught_up;     /* the replica was brought up to its place already */
-    uint8_t state;      /* enum presence */
-    uint8_t state_before;
-    int64_t state_at_ms; /* time of record */
-    uint64_t me_hash;    /* of the last `me` */
+    uint64_t framed_at_ms;          /* the loop's time of the last `changes` to it */
+    int64_t state_at_ms;            /* time of record */
+    int64_t joined_at_ms;           /* time of record of this connection's hello */
+    uint64_t me_hash;               /* of the last `me` */
     struct request *requests;
-    struct buffer *outbox; /* messages that the connection did not take yet, each with its length before it; NULL = none */
     struct session_hello *hello; /* while joining: what it asked for */
+    char *device;                /* the installation's own id */
+    char kind[12];               /* mobile, desktop, web, deskphone */
     char id[SESSION_ID_BYTES];
-    char kind[12]; /* mobile, desktop, web, deskphone */
-    char *device;  /* the installation's own id */
 };
 
 /* ---- From the front ---- */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TOMBSTONE_KEEP_MS 86400000LL /* a day: as long as a place is good (PLACE_MS_MAX) */
+
 static void tenant_read(struct tenant *tenant);
 
 struct tenant *tenant_find(const struct service *service, const char *company) {
@@ -41,16 +43,17 @@ static void on_due(uv_timer_t *timer) {
 
 void tenant_changed(struct tenant *tenant, int64_t now_ms) {
     int64_t due_ms = company_next_due(tenant->company);
-    if (due_ms == NEVER) uv_timer_stop(&tenant->timer);
-    else uv_timer_start(&tenant->timer, on_due, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 1, 0);
+    if (due_ms == NEVER)
+        uv_timer_stop(&tenant->timer);
+    else
+        uv_timer_start(&tenant->timer, on_due, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 1, 0);
     fanout_mark(&tenant->service->fanout, tenant);
 }
 
 /* ---- Reading ---- */
 
-static void call_waiters(struct tenant_waiter **list, int error) {
-    struct tenant_waiter *waiter = *list;
-    *list = NULL;
+/* The list is taken first: whoever is called may wait again. */
+static void call_waiters(struct tenant_waiter *waiter, int error) {
     while (waiter) {
         struct tenant_waiter *next = waiter->next;
         waiter->done(waiter->arg, error);
@@ -78,13 +81,43 @@ static void apply(struct tenant *tenant, const struct store_record *record, bool
     if (!known) mark(tenant, company_entity_user(tenant->company, record->entity));
 }
 
+/* ---- Tombstones that have served their time: noted as they are met, taken out when the read is over ---- */
+
+static void note_old(struct tenant *tenant, const struct store_record *record, int64_t now_ms) {
+    if (!record->removed_at_ms || record->removed_at_ms + TOMBSTONE_KEEP_MS > now_ms) return;
+    if (tenant->old_count == TENANT_OLD_MAX) return; /* the next read meets the others */
+    char *name = strdup(record->entity);
+    if (name) tenant->old[tenant->old_count++] = (struct store_record){.entity = name, .revision = record->revision};
+}
+
+static void forget_old(struct tenant *tenant) {
+    while (tenant->old_count > 0)
+        free((char *)(uintptr_t)tenant->old[--tenant->old_count].entity);
+}
+
+static void on_pruned(void *arg, int error) {
+    (void)arg;
+    (void)error; /* whoever reads the company next tries again */
+}
+
+static void prune(struct tenant *tenant) {
+    if (tenant->old_count > 0)
+        store_prune(tenant->service->store, tenant->id, tenant->old, tenant->old_count, on_pruned, NULL);
+    forget_old(tenant);
+}
+
+/* ---- A read ---- */
+
 static void on_page(void *arg, const struct store_record *records, size_t count) {
     struct tenant *tenant = arg;
     int64_t now_ms = service_now_ms(tenant->service);
     for (size_t i = 0; i < count; i++) {
+        note_old(tenant, &records[i], now_ms);
         uint64_t held = company_revision(tenant->company, records[i].entity, NULL, NULL);
-        if (tenant->comparing && held == records[i].revision) company_seen(tenant->company, records[i].entity);
-        else apply(tenant, &records[i], false, now_ms);
+        if (tenant->comparing && held == records[i].revision)
+            company_seen(tenant->company, records[i].entity);
+        else
+            apply(tenant, &records[i], false, now_ms);
     }
 }
 
@@ -106,14 +139,21 @@ static void take_head(struct tenant *tenant, const struct store_head *head, int6
     tenant->ready = true;
 }
 
+static void on_failed(struct tenant *tenant) {
+    struct tenant_waiter *now = tenant->waiters, *later = tenant->next_waiters;
+    tenant->waiters = tenant->next_waiters = NULL;
+    call_waiters(now, LEDIG_EUNAVAILABLE);
+    call_waiters(later, LEDIG_EUNAVAILABLE); /* the next verify batch, or whoever asks, begins anew */
+}
+
 static void on_read(void *arg, int error, const struct store_head *head) {
     struct tenant *tenant = arg;
     int64_t now_ms = service_now_ms(tenant->service);
     tenant->reading = false;
     if (error) {
-        call_waiters(&tenant->waiters, LEDIG_EUNAVAILABLE);
-        call_waiters(&tenant->next_waiters, LEDIG_EUNAVAILABLE);
-        return; /* the next verify batch begins anew */
+        forget_old(tenant);
+        on_failed(tenant);
+        return;
     }
     bool other_history = strcmp(head->epoch, company_epoch(tenant->company)) != 0;
     bool missed_removals = company_version(tenant->company) < head->pruned;
@@ -124,14 +164,15 @@ static void on_read(void *arg, int error, const struct store_head *head) {
         return;
     }
     take_head(tenant, head, now_ms);
+    prune(tenant);
     tenant_changed(tenant, now_ms);
-    call_waiters(&tenant->waiters, 0);
-    if (tenant->next_waiters || tenant->heard > head->version) {
-        tenant->waiters = tenant->next_waiters;
-        tenant->next_waiters = NULL;
-        tenant_read(tenant);
-    }
+    struct tenant_waiter *waiters = tenant->waiters;
+    bool again = tenant->next_waiters || tenant->heard > head->version;
+    tenant->waiters = tenant->next_waiters;
+    tenant->next_waiters = NULL;
     tenant->heard = 0;
+    if (again) tenant_read(tenant);
+    call_waiters(waiters, 0);
 }
 
 static void on_watched(void *arg, int error) {
@@ -173,7 +214,8 @@ void tenant_heard(struct tenant *tenant, const struct store_news *news) {
         return;
     }
     int64_t now_ms = service_now_ms(tenant->service);
-    for (size_t i = 0; i < news->count; i++) apply(tenant, &news->records[i], true, now_ms);
+    for (size_t i = 0; i < news->count; i++)
+        apply(tenant, &news->records[i], true, now_ms);
     company_reached(tenant->company, news->epoch, news->version);
     tenant_changed(tenant, now_ms);
 }
@@ -232,6 +274,7 @@ void tenant_close(struct tenant *tenant) {
     fanout_forget(&tenant->service->fanout, tenant);
     HASH_DEL(tenant->service->tenants, tenant);
     company_close(tenant->company);
+    forget_old(tenant);
     free(tenant->live);
     uv_close((uv_handle_t *)&tenant->timer, on_timer_closed);
 }

@@ -1,7 +1,7 @@
 /* One company as loaded by this worker: its replica, kept up to date with the store, and who is connected.
  *
- * Loaded on demand and kept while somebody holds it, and for idle_ms after. It hears of changes by the doorbell, repairs
- * gaps by reading the index, compares the whole where the store's history has changed. Owns the replica. */
+ * Loaded on demand and kept while somebody holds it, and for idle_ms after. It hears of changes by the doorbell,
+ * repairs gaps by reading the index, compares the whole where the store's history has changed. Owns the replica. */
 #ifndef LEDIG_SERVICE_TENANT_H
 #define LEDIG_SERVICE_TENANT_H
 
@@ -16,10 +16,10 @@ struct tenant *tenant_find(const struct service *service, const char *company);
 struct tenant *tenant_hold(struct service *service, const char *company);
 void tenant_release(struct tenant *tenant);
 
-/* Calls back when the replica stands as new as the store was at the time of this call: 0, or LEDIG_EUNAVAILABLE when the
- * store gave no answer (the next call tries again). With `fresh` false the load that is under way will do. Costs a read:
- * for a replica that stands already (tenant_is_ready) call it only for what is fresh. Never calls back at once. Needs a
- * hold until then. */
+/* Calls back when the replica stands as new as the store was at the time of this call: 0, or LEDIG_EUNAVAILABLE when
+ * the store gave no answer (the next call tries again). With `fresh` false the load that is under way will do. Costs a
+ * read: for a replica that stands already (tenant_is_ready) call it only for what is fresh. Never calls back at once.
+ * Needs a hold until then. */
 typedef void (*tenant_done)(void *arg, int error);
 int tenant_when_ready(struct tenant *tenant, bool fresh, tenant_done done, void *arg);
 

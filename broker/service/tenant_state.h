@@ -8,6 +8,8 @@
 
 #include <uthash.h>
 
+#define TENANT_OLD_MAX 32 /* tombstones taken out after one read */
+
 /* One person with at least one device here, connected or within its grace; or whose last device has left, until the
  * store knows. */
 struct attendee {
@@ -36,14 +38,17 @@ struct tenant {
     unsigned holds;
     uint64_t idle_since_ms; /* the loop's time; while nobody holds it */
 
-    bool ready;      /* the replica stands */
-    bool watched;    /* the subscription stands */
-    bool reading;    /* a read of the index is under way */
-    bool comparing;  /* it is a comparison with the whole */
-    bool behind;     /* the head was below the replica at the last reading */
-    uint64_t heard;  /* newest version that the doorbell told of during the read */
+    bool ready;                         /* the replica stands */
+    bool watched;                       /* the subscription stands */
+    bool reading;                       /* a read of the index is under way */
+    bool comparing;                     /* it is a comparison with the whole */
+    bool behind;                        /* the head was below the replica at the last reading */
+    uint64_t heard;                     /* newest version that the doorbell told of during the read */
     struct tenant_waiter *waiters;      /* for the read that is under way */
     struct tenant_waiter *next_waiters; /* who came after it had begun, and wants what is newer */
+
+    struct store_record old[TENANT_OLD_MAX]; /* tombstones that can go; the names are owned */
+    size_t old_count;
 
     uv_timer_t timer; /* the next entry that is due by the clock */
 

@@ -44,8 +44,7 @@ static int seal_entities(const struct update *update, struct update_entity *enti
     return 0;
 }
 
-static int apply(void *arg, const struct store_record *current, struct store_next *next,
-                 struct store_kept_list *kept) {
+static int apply(void *arg, const struct store_record *current, struct store_next *next, struct store_kept_list *kept) {
     (void)kept;
     struct update *update = arg;
     struct arena *arena = arena_create();

@@ -1,5 +1,5 @@
-/* A change to some records of one company, said in terms of records: reads, applies, encodes, commits, and does so again
- * as long as others were faster. This is where records are opened and sealed. */
+/* A change to some records of one company, said in terms of records: reads, applies, encodes, commits, and does so
+ * again as long as others were faster. This is where records are opened and sealed. */
 #ifndef LEDIG_SERVICE_UPDATE_H
 #define LEDIG_SERVICE_UPDATE_H
 

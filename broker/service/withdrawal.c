@@ -29,6 +29,7 @@ void withdrawal_keep(struct tenant *tenant, const char *user, int64_t withdrawn_
     request->consent.text = request_text(request, consent->text);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
     log_event(LOG_WARNING, "withdrawal_kept", "company=%s", tenant->id);
-    if (update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request) != 0)
+    if (update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request) !=
+        0)
         request_finish(request, LEDIG_EUNAVAILABLE, 0);
 }

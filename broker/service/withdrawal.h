@@ -1,5 +1,5 @@
-/* A withdrawal of consent outlives a history that lost it: where the store, after a failover or a restore, knows an older
- * consent again, the worker that knows of the withdrawal makes it once more. */
+/* A withdrawal of consent outlives a history that lost it: where the store, after a failover or a restore, knows an
+ * older consent again, the worker that knows of the withdrawal makes it once more. */
 #ifndef LEDIG_SERVICE_WITHDRAWAL_H
 #define LEDIG_SERVICE_WITHDRAWAL_H
 

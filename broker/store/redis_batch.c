@@ -29,6 +29,14 @@ static void end_changes(struct batch *batch, int error, uint64_t version, const 
     }
 }
 
+/* What they found, and what they made of it, stands under this version. */
+static void end_confirmed(struct batch *batch, uint64_t version) {
+    for (size_t i = 0; i < batch->change_count; i++) {
+        struct change *change = batch->changes[i];
+        if (change != NULL) change_end(change, change->verdict, change->verdict < 0 ? 0 : version, NULL);
+    }
+}
+
 /* ---- The bases: how the entities stand ---- */
 
 static void set_base(struct part *part, const struct store_record *record, bool verified) {
@@ -119,7 +127,7 @@ static void take_version(struct batch *batch, const redisReply *reply) {
     for (size_t i = 0; i < batch->count; i++) {
         remember(batch, &batch->parts[i], version);
     }
-    end_changes(batch, 0, version, NULL);
+    end_confirmed(batch, version);
     request_end(&batch->request, 0);
 }
 

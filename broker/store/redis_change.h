@@ -58,6 +58,7 @@ struct change {
     int64_t *not_before_ms;
     struct store_kept_list kept;
 
+    int verdict;      /* of an update that was applied: 0, or the LEDIG_E… with which it refuses what it found */
     int64_t bound_ms; /* the latest not_before of what it last asked for */
 };
 
@@ -101,7 +102,7 @@ void batch_forget(struct batch *batch, const struct change *change);
 void batch_released(struct batch *batch); /* in redis_change.c: its slots are free again */
 
 /* Applies all updates of the batch to the bases of its parts. Those that end with an error, or find all as they wish,
- * are ended. What is left is to be committed. */
+ * are ended where that is certain. What is left is to be committed, or confirmed. */
 void batch_apply(struct batch *batch);
 
 /* Sends what its parts ask for, in redis_commit.c. */

@@ -83,7 +83,12 @@ int record_read(const char *entity, const char *stored, size_t length, struct st
         digits++;
     }
     if (digits == length || number_parse(stored, digits, &record->revision) != 0) return LEDIG_EDAMAGED;
-    if (stored[digits] == 't') return 0;
+    if (stored[digits] == 't') {
+        uint64_t removed_at_ms = 0;
+        if (number_parse(stored + digits + 1, length - digits - 1, &removed_at_ms) != 0) return LEDIG_EDAMAGED;
+        record->removed_at_ms = (int64_t)removed_at_ms;
+        return 0;
+    }
     if (stored[digits] != 'r') return LEDIG_EDAMAGED;
     record->bytes = (const uint8_t *)stored + digits + 1;
     record->length = length - digits - 1;

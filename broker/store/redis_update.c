@@ -81,8 +81,8 @@ static void merge(struct change *change, struct part *part, struct store_next *n
     next->bytes = old;
 }
 
-/* What to do with a change that finds all as it wishes: it is done if that is certain, or else waits for the commit to
- * confirm it. */
+/* What to do with a change that finds all as it wishes, or that must be refused as things stand: it is done if it is
+ * certain that they stand so, or else waits for the commit to confirm it. */
 static bool is_certain(struct part *const *parts, size_t count, uint64_t *version) {
     *version = 0;
     for (size_t i = 0; i < count; i++) {
@@ -105,7 +105,7 @@ static void apply_change(struct batch *batch, struct change *change) {
     struct part **parts = store_allocate(count * sizeof *parts);
     struct store_record *current = store_allocate(count * sizeof *current);
     struct store_next *next = store_allocate(count * sizeof *next);
-    uint64_t version;
+    uint64_t version = 0;
     for (size_t i = 0; i < count; i++) {
         parts[i] = &batch->parts[change->places[i].slot->part];
         current[i] = current_record(parts[i]);
@@ -115,7 +115,8 @@ static void apply_change(struct batch *batch, struct change *change) {
     if (result == 0) result = batch->kept.error;
     if (result == 0) result = first_failure(next, count);
     if (result != 0) kept_cut(&batch->kept, kept);
-    bool done = result < 0 || (result == UPDATE_NOTHING && is_certain(parts, count, &version));
+    change->verdict = result < 0 ? result : 0;
+    bool done = result != 0 && is_certain(parts, count, &version);
     for (size_t i = 0; i < count; i++) {
         if (result == 0) merge(change, parts[i], &next[i]);
         buffer_free(&next[i].bytes);
@@ -123,7 +124,7 @@ static void apply_change(struct batch *batch, struct change *change) {
     free(next);
     free(current);
     free(parts);
-    if (done) change_end(change, result < 0 ? result : 0, result < 0 ? 0 : version, NULL);
+    if (done) change_end(change, change->verdict, change->verdict < 0 ? 0 : version, NULL);
 }
 
 /* A write of what stands there already makes no version: so an update applied again after a lost reply. */

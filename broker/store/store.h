@@ -50,6 +50,7 @@ struct store_record {
     uint64_t revision;    /* company version of its last change; 0 = never written */
     const uint8_t *bytes; /* NULL = tombstone, or never written */
     size_t length;
+    int64_t removed_at_ms; /* of a tombstone that was read: when, by the store's clock; 0 = not known */
 };
 
 /* ---- Opening ---- */

@@ -406,7 +406,9 @@ class RawSocket:
     def messages_to_end(self):
         """Reads until the line ends: (messages, close code or None where there was no close frame)."""
         messages, code = [], None
+        deadline = time.monotonic() + PATIENCE_S
         while True:
+            assert time.monotonic() < deadline, f"the line is still open; came {messages[-3:]}"
             got = self.read()
             if got is None:
                 return messages, code
