@@ -87,7 +87,7 @@ def fuzz(only):
             else:
                 corpus.mkdir()
             dictionary = next((p for p in (ROOT / "tests/fuzz" / f"{target.name}.dict", FUZZ / f"{target.name}.dict",
-                                           ROOT / "tests/fuzz/messages.dict", FUZZ / "messages.dict") if p.exists()), None)
+                                           FUZZ / "tests/fuzz/dictionary") if p.exists()), None)
             log = OUT / f"{target.name}.log"
             command = [target, corpus, f"-max_total_time={FUZZ_S}", "-timeout=10", "-rss_limit_mb=1024",
                        "-print_final_stats=1", f"-artifact_prefix={OUT}/{target.name}-"]

@@ -39,7 +39,8 @@ class Newcomer:
     """One who types ./run into a terminal."""
 
     def __init__(self, var):
-        self.var, self.process, self.out = pathlib.Path(var), None, self.var / "terminal"
+        self.var, self.process = pathlib.Path(var), None
+        self.out = self.var / "terminal"
 
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("LEDIG_")}
@@ -106,18 +107,23 @@ def test_run_says_what_to_try_and_it_works(newcomer):
     watch = subprocess.Popen(**newcomer.shell("exec " + tries[0].partition("#")[0]), start_new_session=True)
     try:
         os.set_blocking(watch.stdout.fileno(), False)
-        seen = ""
+        seen = b""
+
         def sees(text):
             nonlocal seen
-            seen += watch.stdout.read() or ""
-            return text in seen
+            try:
+                seen += os.read(watch.stdout.fileno(), 65536)
+            except BlockingIOError:
+                pass
+            return text.encode() in seen
+
         wait_until(lambda: sees("Ola") or sees("ola"), "watch shows the company")
         for line in tries[1:]:
             line = re.sub(r"--until \d+:\d+", "--until 45m", line)  # 14:30 may be past: it is tomorrow's, then
             done = subprocess.run(**newcomer.shell(line), timeout=PATIENCE_S)
             assert done.returncode == 0, (line, done.stderr)
             assert done.stdout.strip() or "set" in line, line
-        wait_until(lambda: sees("Styremøte"), f"watch shows the change; has shown {seen[-2000:]}")
+        wait_until(lambda: sees("Styremøte"), f"watch shows the change; has shown {seen[-2000:].decode()}")
         answer = json.loads(subprocess.run(**newcomer.shell(next(t for t in tries if t.startswith("curl"))), timeout=PATIENCE_S).stdout)
         assert answer["company"] == "demo" and answer["user"] and answer["action"] in ("ring", "busy"), answer
     finally:
