@@ -57,7 +57,9 @@ def derive(facts, at):
     until = facts.get("until")
     if facts["status"] and not (until and until <= at):
         activity = facts.get("activity")
-        return (facts["status"], None if activity in ("sick", "vacation") else activity, facts.get("note"), until)
+        if activity in ("sick", "vacation"):  # is shown as plain away
+            return ("away" if facts["status"] != "available" else "available", None, facts.get("note"), until)
+        return (facts["status"], activity, facts.get("note"), until)
     return ("available", None, None, None)
 
 

@@ -87,7 +87,7 @@ static void company_is_adopted_by_whoever_touches_it_first_and_only_once(void **
     struct store *stores[2] = {fixture_open_connected(fixture, NULL), fixture_open_connected(fixture, NULL)};
     struct change_asked changes[8] = {{.text = "a"}, {.text = "b"}, {.text = "c"}, {.text = "d"},
                                       {.text = "e"}, {.text = "f"}, {.text = "g"}, {.text = "h"}};
-    char entities[8][16];
+    char entities[8][24];
     commit_one(fixture, stores[0], "first", "company", STORE_WRITE, 0, "x");
     restart(fixture);
     WAIT(fixture, !store_is_connected(stores[0]) && !store_is_connected(stores[1]));
@@ -564,7 +564,7 @@ static void tcp_with_a_password_and_a_database_works(void **state) {
 
 struct person { /* one at a time asks for a person; so the last answered value must stand, and no older one */
     struct change_asked change;
-    char entity[16], text[16];
+    char entity[24], text[16];
     char answered[16];   /* the last value that was acknowledged */
     bool open, doubtful; /* an outcome unknown: either may stand */
     unsigned number;
