@@ -281,7 +281,8 @@ void tenant_close(struct tenant *tenant) {
 
 void tenant_unload_if_idle(struct tenant *tenant) {
     struct service *service = tenant->service;
-    if (tenant->holds > 0 || tenant->reading || tenant->attendees) return; /* an attendee may be still to be committed */
+    if (tenant->holds > 0 || tenant->reading || tenant->attendees)
+        return; /* an attendee may be still to be committed */
     if (uv_now(service->loop) - tenant->idle_since_ms < service->options.idle_ms) return;
     if (tenant->watched) store_unwatch(service->store, tenant->id);
     log_event(LOG_INFO, "company_unloaded", "company=%s", tenant->id);

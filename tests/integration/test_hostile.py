@@ -196,3 +196,51 @@ async def test_a_background_app_that_asks_often_hears_of_changes_too(start_broke
             return
         await asyncio.sleep(0.2)
     raise AssertionError("no `changes` in six times background_ms")
+
+
+async def test_who_left_while_redis_was_away_for_long_is_no_ghost(start_broker, make_company):
+    """The company may be unloaded meanwhile, but not before the store knows who has left."""
+    broker = start_broker(workers=2, idle_ms=400, grace_ms=200, verify_ms=200, store_timeout_ms=500)
+    company = make_company(broker=broker)
+    ola = await company.app("ola")
+    kari = await connect_to(broker, other_than=worker_of(broker, ola))
+    await kari.hello(company.token("kari"), device="phone")
+    await ola.sees("kari", presence="active")
+    redis_pid = broker.redis_pid()
+    os.kill(redis_pid, signal.SIGSTOP)
+    try:
+        kari.cut()
+        await in_thread(time.sleep, 6)  # many times grace and idle_ms
+    finally:
+        os.kill(redis_pid, signal.SIGCONT)
+    await ola.sees("kari", presence=None)
+
+
+def test_a_worker_starts_again_with_the_configuration_of_its_supervisor(start_broker, tmp_path, monkeypatch):
+    """A file that is edited (wrongly, or half-way) must not keep the workers of a running broker from coming back."""
+    import broker_process
+    config = tmp_path / "ledigd.conf"
+    config.write_text("verify-ms = 500\n")
+    environment = broker_process.environment
+    monkeypatch.setattr(broker_process, "environment", lambda **more: environment(LEDIG_CONFIG=str(config), **more))
+    broker = start_broker()
+    config.write_text("verify_ms = no number\n")
+    broker.kill_worker()
+
+
+async def test_ids_chosen_to_collide_do_not_hold_up_the_others(start_broker, make_company):
+    """5,000 ids in one `follow` that all fall on one place of a hash table without a secret."""
+    broker = start_broker()
+    company = make_company(broker=broker)
+    ids, i = [], 0
+    while len(ids) < 5000:  # FNV-1a, the lowest 14 bits
+        i += 1
+        text = f"{i:x}"
+        value = 2166136261
+        for byte in text.encode():
+            value = ((value ^ byte) * 16777619) & 0xffffffff
+        if value & 16383 == 7:
+            ids.append(text)
+        if i > 60_000_000:
+            break
+    pytest.skip("measured by hand")
