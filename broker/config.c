@@ -225,15 +225,24 @@ static int read_arguments(struct config *config, int argc, char *const argv[], c
     return 0;
 }
 
+/* A worker is told everything by its supervisor, on the command line: what has changed in the file since, or is wrong
+ * in it by now, must not keep it from starting again. */
+static bool is_worker(int argc, char *const argv[]) {
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], "--worker=", strlen("--worker=")) == 0) return true;
+    return false;
+}
+
 int config_read(struct config *config, int argc, char *const argv[], char *why, size_t size) {
     memset(config, 0, sizeof *config);
     for (size_t i = 0; i < KEYS; i++) {
         if (keys[i].standard[0] && set(config, &keys[i], keys[i].standard, "default", why, size) != 0) abort();
     }
     const char *file = getenv("LEDIG_CONFIG");
+    bool told_all = is_worker(argc, argv);
     int error = read_arguments(NULL, argc, argv, &file, why, size);
-    if (!error && file) error = read_file(config, file, why, size);
-    if (!error) error = read_environment(config, why, size);
+    if (!error && file && !told_all) error = read_file(config, file, why, size);
+    if (!error && !told_all) error = read_environment(config, why, size);
     if (!error) error = read_arguments(config, argc, argv, &file, why, size);
     if (!error && !config->data[0] && !config->help && !config->version) {
         snprintf(why, size, "--data DIR is needed: where the key, the lock and the private Redis are kept");

@@ -1,13 +1,15 @@
-/* Whom a subscriber wants to hear of: two sets of ids, looked up by hash. The commonest filter, everyone and no queue,
+/* Whom a subscriber wants to hear of: two sets of ids. The commonest filter, everyone and no queue,
  * is one and the same for all. */
 #include "broker/model/company_state.h"
 
 #include <stdlib.h>
 
 struct id_set {
-    const char **slots; /* open addressing, at most half full; the texts stand behind them in the same block */
-    uint32_t mask, count;
-    uint32_t sum; /* of the hashes: two sets that differ differ here first */
+    const char **ids; /* ascending, each once; the bits and the texts stand behind them in the same block */
+    uint32_t count;
+    uint32_t bits_mask; /* number of bits less one */
+    uint64_t *bits;     /* of the hashes: most ids that are not in the set end here, without a comparison */
+    uint32_t sum;       /* of the hashes: two sets that differ differ here first */
 };
 
 struct filter {
@@ -25,27 +27,21 @@ uint32_t id_hash(const char *id) {
     return hash;
 }
 
-/* The slot that holds the id, or the free one where it belongs. */
-static const char **find_slot(const struct id_set *set, const char *id, uint32_t hash) {
-    uint32_t at = hash & set->mask;
-    while (set->slots[at] != NULL && strcmp(set->slots[at], id) != 0)
-        at = (at + 1) & set->mask;
-    return &set->slots[at];
-}
-
 static bool set_has(const struct id_set *set, const char *id, uint32_t hash) {
-    return set->count > 0 && *find_slot(set, id, hash) != NULL;
-}
-
-static char *set_add(struct id_set *set, const char *id, char *text) {
-    uint32_t hash = id_hash(id);
-    const char **slot = find_slot(set, id, hash);
-    if (*slot != NULL) return text;
-    size_t length = strlen(id) + 1;
-    *slot = memcpy(text, id, length);
-    set->count++;
-    set->sum += hash;
-    return text + length;
+    if (set->count == 0) return false;
+    uint32_t bit = hash & set->bits_mask;
+    if (!(set->bits[bit / 64] >> (bit % 64) & 1)) return false;
+    uint32_t low = 0, high = set->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(id, set->ids[middle]);
+        if (order == 0) return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
 }
 
 static size_t texts_bytes(const struct texts *ids) {
@@ -55,26 +51,47 @@ static size_t texts_bytes(const struct texts *ids) {
     return bytes;
 }
 
-/* `also` may be NULL. */
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void set_note(struct id_set *set, const char *id) {
+    uint32_t hash = id_hash(id), bit = hash & set->bits_mask;
+    set->bits[bit / 64] |= 1ull << (bit % 64);
+    set->sum += hash;
+}
+
+/* Whoever chooses the ids can choose them so that their hashes are the same; that costs a comparison or two more, since
+ * the order is that of the texts. `also` may be NULL. */
 static bool set_open(struct id_set *set, const struct texts *ids, const char *also) {
-    size_t slots = 2;
-    while (slots < 2 * ((size_t)ids->count + 1))
-        slots *= 2;
+    size_t most = (size_t)ids->count + 1, bits = 64;
+    while (bits < 8 * most)
+        bits *= 2;
     size_t bytes = texts_bytes(ids) + (also != NULL ? strlen(also) + 1 : 0);
-    set->slots = calloc(1, slots * sizeof *set->slots + bytes);
-    if (set->slots == NULL) return false;
-    set->mask = (uint32_t)slots - 1;
-    char *text = (char *)(set->slots + slots);
-    for (uint32_t i = 0; i < ids->count; i++)
-        text = set_add(set, ids->at[i], text);
-    if (also != NULL) set_add(set, also, text);
+    set->ids = calloc(1, most * sizeof *set->ids + bits / 8 + bytes);
+    if (set->ids == NULL) return false;
+    set->bits = (uint64_t *)(void *)(set->ids + most);
+    set->bits_mask = (uint32_t)bits - 1;
+    char *text = (char *)set->bits + bits / 8;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ids->count; i++) {
+        set->ids[count++] = strcpy(text, ids->at[i]);
+        text += strlen(text) + 1;
+    }
+    if (also != NULL) set->ids[count++] = strcpy(text, also);
+    qsort(set->ids, count, sizeof *set->ids, by_text);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(set->ids[i], set->ids[set->count - 1]) == 0) continue;
+        set->ids[set->count++] = set->ids[i];
+        set_note(set, set->ids[set->count - 1]);
+    }
     return true;
 }
 
 static bool set_equal(const struct id_set *a, const struct id_set *b) {
     if (a->count != b->count || a->sum != b->sum) return false;
-    for (uint32_t i = 0; a->count > 0 && i <= a->mask; i++)
-        if (a->slots[i] != NULL && !set_has(b, a->slots[i], id_hash(a->slots[i]))) return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (strcmp(a->ids[i], b->ids[i]) != 0) return false;
     return true;
 }
 
@@ -95,8 +112,8 @@ struct filter *filter_create(const struct texts *users, const struct texts *queu
 
 void filter_free(struct filter *filter) {
     if (filter == NULL || filter == &everyone) return;
-    free(filter->users.slots);
-    free(filter->queues.slots);
+    free(filter->users.ids);
+    free(filter->queues.ids);
     free(filter);
 }
 
