@@ -255,6 +255,11 @@ void attendance_mark(struct attendee *attendee) {
     fanout_mark(&attendee->tenant->service->fanout, attendee->tenant);
 }
 
+void attendance_mark_all(struct tenant *tenant) {
+    struct attendee *attendee, *next;
+    HASH_ITER(hh, tenant->attendees, attendee, next) attendance_mark(attendee);
+}
+
 /* A session that stood in the record, and whose place there a younger session of the same device has taken, was
  * replaced through another worker. An older one has come back with an earlier state of the store. */
 static bool was_replaced(const struct session *session, const struct state_record *state) {
@@ -299,19 +304,26 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
         attendee->again = true; /* what is under way may have been computed before */
 }
 
+/* The person is no longer with the company; or the company is gone as a whole, which is an accident of the store: then
+ * they shall try again. */
+static void send_away(struct attendee *attendee) {
+    bool company_stands = tenant_exists(attendee->tenant);
+    for (struct session *s = attendee->sessions, *next; s; s = next) {
+        next = s->next_device;
+        unlink_session(s);
+        if (!s->connection)
+            session_free(s);
+        else if (company_stands)
+            session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
+        else
+            session_end(s, LEDIG_EUNAVAILABLE, "the company is not in the store", CLOSE_GOING_AWAY);
+    }
+}
+
 static void look(struct attendee *attendee) {
     struct tenant *tenant = attendee->tenant;
     const struct member *member = company_member(tenant->company, attendee->user);
-    if (!member && tenant->ready) { /* no longer with the company */
-        for (struct session *s = attendee->sessions, *next; s; s = next) {
-            next = s->next_device;
-            unlink_session(s);
-            if (s->connection)
-                session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
-            else
-                session_free(s);
-        }
-    }
+    if (!member && tenant->ready) send_away(attendee);
     if (attendee->sessions) {
         look_at_sessions(attendee, member ? member_state(member) : NULL);
         return;

@@ -41,6 +41,7 @@ void attendance_retry(struct tenant *tenant);
 
 /* The person's records may have changed: look at them before the next flush. */
 void attendance_mark(struct attendee *attendee);
+void attendance_mark_all(struct tenant *tenant);
 
 /* Looks at the marked: sends `me`, and sees that the store has the devices that are here. */
 void attendance_look(struct tenant *tenant);

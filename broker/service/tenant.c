@@ -67,18 +67,20 @@ static void mark(struct tenant *tenant, const char *user) {
     if (attendee) attendance_mark(attendee);
 }
 
-static void apply(struct tenant *tenant, const struct store_record *record, bool contiguous, int64_t now_ms) {
+/* Returns whether the replica has to be compared again. */
+static bool apply(struct tenant *tenant, const struct store_record *record, bool contiguous, int64_t now_ms) {
     char user[LEDIG_ID_CHARS_MAX + 1] = "";
     const char *known = company_entity_user(tenant->company, record->entity);
     if (known) snprintf(user, sizeof user, "%s", known);
     mark(tenant, known); /* before: a removal makes it unknown */
-    int64_t withdrawn_at_ms = tenant->comparing && known ? withdrawal_at(tenant, user) : 0;
+    if (tenant->comparing && known) withdrawal_watch(tenant, user);
     struct company_write write = {record->entity, record->revision, record->bytes, record->length};
+    if (tenant->withdrawals && known && withdrawal_hides(tenant, user, record->entity)) write.bytes = NULL;
     int error = company_apply(tenant->company, &write, contiguous, tenant->comparing, now_ms);
     if (error)
         log_event(LOG_ERROR, "record_refused", "company=%s error=\"%s\"", tenant->id, ledig_error_meaning(error));
-    if (withdrawn_at_ms) withdrawal_keep(tenant, user, withdrawn_at_ms);
     if (!known) mark(tenant, company_entity_user(tenant->company, record->entity));
+    return tenant->withdrawals && known && withdrawal_settle(tenant, user);
 }
 
 /* ---- Tombstones that have served their time: noted as they are met, taken out when the read is over ---- */
@@ -116,8 +118,8 @@ static void on_page(void *arg, const struct store_record *records, size_t count)
         uint64_t held = company_revision(tenant->company, records[i].entity, NULL, NULL);
         if (tenant->comparing && held == records[i].revision)
             company_seen(tenant->company, records[i].entity);
-        else
-            apply(tenant, &records[i], false, now_ms);
+        else if (apply(tenant, &records[i], false, now_ms))
+            tenant->compares_again = true;
     }
 }
 
@@ -128,7 +130,11 @@ static void take_head(struct tenant *tenant, const struct store_head *head, int6
         memcpy(earlier[i].epoch, head->earlier[i].epoch, sizeof earlier[i].epoch);
         earlier[i].version = head->earlier[i].version;
     }
-    if (tenant->comparing) company_compare_end(tenant->company, head->version, now_ms);
+    if (tenant->comparing) {
+        company_compare_end(tenant->company, head->version, now_ms);
+        withdrawal_compared(tenant);
+        attendance_mark_all(tenant); /* who was not named is gone */
+    }
     company_set_history(tenant->company, head->pruned, earlier, head->earlier_count);
     company_reached(tenant->company, head->epoch, head->version);
     tenant->comparing = false;
@@ -159,7 +165,7 @@ static void on_read(void *arg, int error, const struct store_head *head) {
     bool missed_removals = company_version(tenant->company) < head->pruned;
     if (!tenant->comparing && (other_history || missed_removals)) {
         tenant->ready = tenant->ready && company_epoch(tenant->company)[0];
-        tenant->comparing = true; /* what was read is not enough */
+        tenant->compares_again = true; /* what was read is not enough */
         tenant_read(tenant);
         return;
     }
@@ -167,7 +173,7 @@ static void on_read(void *arg, int error, const struct store_head *head) {
     prune(tenant);
     tenant_changed(tenant, now_ms);
     struct tenant_waiter *waiters = tenant->waiters;
-    bool again = tenant->next_waiters || tenant->heard > head->version;
+    bool again = tenant->next_waiters || tenant->heard > head->version || tenant->compares_again;
     tenant->waiters = tenant->next_waiters;
     tenant->next_waiters = NULL;
     tenant->heard = 0;
@@ -195,7 +201,8 @@ static void tenant_read(struct tenant *tenant) {
         store_watch(store, tenant->id, on_watched, tenant);
         return;
     }
-    if (!tenant->ready) tenant->comparing = true;
+    if (!tenant->ready || tenant->compares_again) tenant->comparing = true;
+    tenant->compares_again = false;
     if (tenant->comparing) company_compare_begin(tenant->company);
     store_read_since(store, tenant->id, tenant->comparing ? 0 : company_version(tenant->company), on_page, on_read,
                      tenant);
@@ -210,14 +217,16 @@ void tenant_heard(struct tenant *tenant, const struct store_news *news) {
     uint64_t version = company_version(tenant->company);
     if (same_epoch && news->version <= version) return;
     if (!same_epoch || !news->whole || news->version != version + 1) {
+        tenant->compares_again = !same_epoch;
         tenant_read(tenant);
         return;
     }
     int64_t now_ms = service_now_ms(tenant->service);
     for (size_t i = 0; i < news->count; i++)
-        apply(tenant, &news->records[i], true, now_ms);
+        if (apply(tenant, &news->records[i], true, now_ms)) tenant->compares_again = true;
     company_reached(tenant->company, news->epoch, news->version);
     tenant_changed(tenant, now_ms);
+    if (tenant->compares_again) tenant_read(tenant);
 }
 
 void tenant_verified(struct tenant *tenant, const struct store_head *head, bool leases_changed, int64_t now_ms) {
@@ -225,6 +234,7 @@ void tenant_verified(struct tenant *tenant, const struct store_head *head, bool 
         company_tick(tenant->company, now_ms, leases_changed);
         tenant_changed(tenant, now_ms);
     }
+    withdrawal_retry(tenant);
     if (tenant->reading) return;
     uint64_t version = company_version(tenant->company);
     bool same_epoch = strcmp(head->epoch, company_epoch(tenant->company)) == 0;
@@ -233,7 +243,7 @@ void tenant_verified(struct tenant *tenant, const struct store_head *head, bool 
     bool below = same_epoch && head->version < version;
     bool put_back = below && tenant->behind;
     tenant->behind = below;
-    if (put_back) tenant->comparing = true;
+    tenant->compares_again = put_back || !same_epoch;
     if (!tenant->ready || !same_epoch || head->version > version || put_back) tenant_read(tenant);
 }
 
@@ -275,6 +285,7 @@ void tenant_close(struct tenant *tenant) {
     HASH_DEL(tenant->service->tenants, tenant);
     company_close(tenant->company);
     forget_old(tenant);
+    withdrawal_forget(tenant);
     free(tenant->live);
     uv_close((uv_handle_t *)&tenant->timer, on_timer_closed);
 }

@@ -5,6 +5,7 @@
 
 #include "broker/service/session.h"
 #include "broker/service/tenant.h"
+#include "broker/service/withdrawal.h"
 
 #include <uthash.h>
 
@@ -42,6 +43,7 @@ struct tenant {
     bool watched;                       /* the subscription stands */
     bool reading;                       /* a read of the index is under way */
     bool comparing;                     /* it is a comparison with the whole */
+    bool compares_again;                /* the next one will be */
     bool behind;                        /* the head was below the replica at the last reading */
     uint64_t heard;                     /* newest version that the doorbell told of during the read */
     struct tenant_waiter *waiters;      /* for the read that is under way */
@@ -49,6 +51,8 @@ struct tenant {
 
     struct store_record old[TENANT_OLD_MAX]; /* tombstones that can go; the names are owned */
     size_t old_count;
+
+    struct withdrawal *withdrawals; /* that another history may have lost */
 
     uv_timer_t timer; /* the next entry that is due by the clock */
 

@@ -4,6 +4,7 @@
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct consent *find_consent(const struct tenant *tenant, const char *user) {
@@ -15,21 +16,96 @@ static const struct consent *find_consent(const struct tenant *tenant, const cha
     return NULL;
 }
 
-int64_t withdrawal_at(const struct tenant *tenant, const char *user) {
-    const struct consent *consent = find_consent(tenant, user);
-    return consent && !consent->granted ? consent->at : 0;
+static struct withdrawal *find(const struct tenant *tenant, const char *user) {
+    struct withdrawal *one = tenant->withdrawals;
+    while (one && strcmp(one->user, user) != 0)
+        one = one->next;
+    return one;
 }
 
-void withdrawal_keep(struct tenant *tenant, const char *user, int64_t withdrawn_at_ms) {
+static void forget(struct tenant *tenant, struct withdrawal *gone) {
+    struct withdrawal **at = &tenant->withdrawals;
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    free(gone);
+}
+
+void withdrawal_watch(struct tenant *tenant, const char *user) {
     const struct consent *consent = find_consent(tenant, user);
-    if (!consent || !consent->granted || consent->at >= withdrawn_at_ms) return;
-    struct request *request = request_begin_own(tenant->service, tenant->id, user);
+    if (!consent || consent->granted || find(tenant, user)) return;
+    struct withdrawal *one = calloc(1, sizeof *one);
+    if (!one) abort(); /* a person's word cannot be forgotten for want of a few bytes; the worker starts anew */
+    one->at_ms = consent->at;
+    snprintf(one->user, sizeof one->user, "%s", user);
+    one->next = tenant->withdrawals;
+    tenant->withdrawals = one;
+}
+
+bool withdrawal_hides(struct tenant *tenant, const char *user, const char *entity) {
+    char state[ENTITY_NAME_BYTES_MAX];
+    struct withdrawal *one = find(tenant, user);
+    if (!one) return false;
+    entity_name(RECORD_STATE, user, state);
+    if (strcmp(entity, state) != 0) return false;
+    one->has_hidden = true;
+    return true;
+}
+
+/* ---- Withdrawing anew ---- */
+
+static void on_withdrawn(void *arg, int error, uint64_t version) {
+    struct request *request = arg;
+    struct tenant *tenant = tenant_find(request->service, request->company);
+    struct withdrawal *one = tenant ? find(tenant, request->user) : NULL;
+    if (one) one->is_asking = false; /* it goes when the replica hears of it */
+    request_finish(request, error, version);
+}
+
+static void withdraw(struct tenant *tenant, struct withdrawal *one) {
+    const struct consent *consent = find_consent(tenant, one->user);
+    struct request *request = request_begin_own(tenant->service, tenant->id, one->user);
     if (!request) return;
     request->consent.granted = false;
-    request->consent.text = request_text(request, consent->text);
+    request->consent.text = request_text(request, consent ? consent->text : NULL);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
     log_event(LOG_WARNING, "withdrawal_kept", "company=%s", tenant->id);
-    if (update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request) !=
-        0)
-        request_finish(request, LEDIG_EUNAVAILABLE, 0);
+    int error =
+        update_start(request->service, request->company, targets, 2, member_change_consent, on_withdrawn, request);
+    if (error)
+        request_finish(request, error, 0);
+    else
+        one->is_asking = true;
+}
+
+bool withdrawal_settle(struct tenant *tenant, const char *user) {
+    struct withdrawal *one = find(tenant, user);
+    if (!one) return false;
+    const struct consent *consent = find_consent(tenant, user);
+    if (consent && consent->granted && consent->at < one->at_ms) {
+        one->is_lost = true;
+        if (!one->is_asking) withdraw(tenant, one);
+        return false;
+    }
+    if (consent && consent->at == one->at_ms) return false; /* the profile is still to come */
+    bool shows_again = one->has_hidden && consent && consent->granted;
+    forget(tenant, one);
+    return shows_again;
+}
+
+void withdrawal_compared(struct tenant *tenant) {
+    for (struct withdrawal *one = tenant->withdrawals, *next; one; one = next) {
+        next = one->next;
+        if (!one->is_lost) forget(tenant, one);
+    }
+}
+
+void withdrawal_retry(struct tenant *tenant) {
+    for (struct withdrawal *one = tenant->withdrawals; one; one = one->next)
+        if (one->is_lost && !one->is_asking) withdraw(tenant, one);
+}
+
+void withdrawal_forget(struct tenant *tenant) {
+    while (tenant->withdrawals)
+        forget(tenant, tenant->withdrawals);
 }

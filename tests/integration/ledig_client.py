@@ -80,7 +80,7 @@ class App:
     @classmethod
     async def close_all(cls):
         """Ends all that are still open in this process."""
-        apps, cls._open = cls._open, []
+        apps, App._open = App._open, []
         for app in apps:
             app.cut()
         await asyncio.gather(*(app.task for app in apps), return_exceptions=True)

@@ -63,6 +63,11 @@ def derive(facts, at):
     return ("available", None, None, None)
 
 
+def settling(rows):
+    """Rows without what causes no change by itself: last_active comes with whatever changes next."""
+    return {user: {name: value for name, value in row.items() if name != "last_active"} for user, row in rows.items()}
+
+
 def shown(row):
     if row is None:  # a profile without a member row
         return ("unknown", None, None, None)
@@ -258,7 +263,7 @@ class Device:
         while not before.closed:
             if self.person.may_be_without_consent():  # then no worker knows what is connected to the other
                 before.cut()
-            assert time.monotonic() < deadline, f"{self.person.user} is connected twice with {self.name}"
+            assert time.monotonic() < deadline, f"{self.person.user} is connected twice with {self.name}; " + "; ".join(self.person.history[-8:])
             await asyncio.sleep(0.02)
         assert before.close_code in (None, 4409, 1006), before.close_code
 
@@ -310,11 +315,16 @@ class Crowd:
                 await self.rnd.choice(self.devices).act()
 
         workers = [asyncio.ensure_future(worker()) for _ in range(16)]
-        for share, fault in faults:
-            while len(left) > count * (1 - share) and not any(w.done() for w in workers):
-                await asyncio.sleep(0.01)
-            await asyncio.get_running_loop().run_in_executor(None, fault)
-        await asyncio.gather(*workers)
+        try:
+            for share, fault in faults:
+                while len(left) > count * (1 - share) and not any(w.done() for w in workers):
+                    await asyncio.sleep(0.01)  # between two looks at how far they are
+                await asyncio.get_running_loop().run_in_executor(None, fault)
+            await asyncio.gather(*workers)
+        finally:
+            for one in workers:
+                one.cancel()
+            await asyncio.wait(workers)
 
     async def end(self):
         """Everyone connects, and everything comes to rest."""
@@ -378,7 +388,7 @@ class Crowd:
                 return f"{device.name} of {device.person.user} was closed with {app.close_code}"
             wanted = device.wanted()
             for name in ("members", "profiles"):
-                mine, truth = getattr(app, name), {u: r for u, r in getattr(fresh, name).items() if u in wanted}
+                mine, truth = settling(getattr(app, name)), settling({u: r for u, r in getattr(fresh, name).items() if u in wanted})
                 for user in sorted(set(mine) | set(truth)):
                     if mine.get(user) != truth.get(user):
                         return f"{device.name} of {device.person.user} shows {name} {user}: {mine.get(user)} instead of {truth.get(user)}"

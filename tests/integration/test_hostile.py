@@ -287,3 +287,30 @@ async def test_what_is_said_in_one_breath_with_hello_is_answered(start_broker, m
         await in_thread(listen)
         line.close()
         await in_thread(time.sleep, 0.5)
+
+
+REMOVE = """
+local version = string.format('%.0f', tonumber(redis.call('HGET', KEYS[3], 'version')) + 1)
+local gone = 0
+for _, entity in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.find(entity, ARGV[1], 1, true) then
+        redis.call('HDEL', KEYS[1], entity)
+        redis.call('ZREM', KEYS[2], entity)
+        gone = gone + 1
+    end
+end
+redis.call('HSET', KEYS[3], 'version', version, 'pruned', version)
+return gone
+"""
+
+
+async def test_who_was_removed_unheard_is_sent_away(start_broker, make_company):
+    """Removed while the doorbell was not heard: the worker finds out by comparing, and the session must not live on."""
+    broker = start_broker(verify_ms=100)
+    company = make_company(broker=broker)
+    kari, ola = await company.app("kari"), await company.app("ola")
+    keys = [f"ledig:{{{company.id}}}:{name}".encode() for name in ("records", "changed", "head")]
+    answer = await in_thread(raw_redis, broker, [b"EVAL", REMOVE.encode(), b"3", *keys, b"kari"])
+    assert answer == b":2\r\n", answer
+    await ola.until(lambda: "kari" not in ola.profiles, "kari is gone")
+    assert await kari.until_closed(timeout=8) == 4403
