@@ -71,9 +71,10 @@ static struct chunk *chunk_add(struct arena *arena, size_t bytes) {
     size_t capacity = arena->chunks ? arena->chunks->capacity : CHUNK_BYTES_FIRST / 2;
     if (capacity < CHUNK_BYTES_KEPT) capacity *= 2;
     if (capacity < bytes) capacity = bytes;
-    struct chunk *chunk = malloc(sizeof *chunk + capacity);
+    struct chunk *chunk = calloc(1, sizeof *chunk + capacity);
     if (!chunk) return NULL;
-    *chunk = (struct chunk){.next = arena->chunks, .capacity = capacity};
+    chunk->next = arena->chunks;
+    chunk->capacity = capacity;
     ASAN_POISON_MEMORY_REGION(chunk->bytes, capacity);
     arena->chunks = chunk;
     return chunk;

@@ -110,15 +110,16 @@ bool company_add_member(struct company *company, const struct member *member, st
 bool company_add_queue(struct company *company, const char *queue, struct frame *frame);
 
 /* Where a client that resumes from this place has to begin, if the place is good: true and *cursor; else false, and it
- * starts from nothing (cursor 0). Moves the rows that are made of several records (queues), since a place cannot tell
- * whether they changed. The caller has caught up with the store if the place was ahead of the replica, and also if it
- * has `more`: what came after it may be ahead, and be lost before this replica hears of it. */
+ * starts from nothing (cursor 0). Moves the rows that are made of several records (queues) and that the filter passes,
+ * since a place cannot tell whether they changed. The caller has caught up with the store if the place was ahead of the
+ * replica, and also if it has `more`: what came after it may be ahead, and be lost before this replica hears of it. */
 struct place {
     const char *epoch;
     uint64_t version;
     int64_t now_ms;
     bool more; /* frames of a series came after this place */
 };
-bool company_resume(struct company *company, const struct place *place, int64_t now_ms, uint64_t *cursor);
+bool company_resume(struct company *company, const struct filter *filter, const struct place *place, int64_t now_ms,
+                    uint64_t *cursor);
 
 #endif

@@ -40,11 +40,13 @@ static uint64_t find_cursor(const struct company *company, const struct place *p
     return list->last;
 }
 
-bool company_resume(struct company *company, const struct place *place, int64_t now_ms, uint64_t *cursor) {
+bool company_resume(struct company *company, const struct filter *filter, const struct place *place, int64_t now_ms,
+                    uint64_t *cursor) {
     if (!place_is_good(company, place, now_ms)) return false;
     *cursor = find_cursor(company, place);
     for (struct queue *queue = company->queues; queue != NULL; queue = queue->hh.next)
-        if (queue->entry.listed.place != 0 && queue->entry.listed.place <= *cursor)
+        if (queue->entry.listed.place != 0 && queue->entry.listed.place <= *cursor &&
+            filter_passes(filter, &queue->entry))
             entry_move(company, &queue->entry, queue->entry.revision, 0);
     return true;
 }

@@ -57,7 +57,7 @@ void client_hello(struct client *client, struct worker *worker) {
         if (client->more || company_version(worker->company) < client->version) worker_repair(worker);
         struct place place = {
             .epoch = client->epoch, .version = client->version, .now_ms = client->now_ms, .more = client->more};
-        if (company_resume(worker->company, &place, worker_now(worker), &client->cursor)) return;
+        if (company_resume(worker->company, client->filter, &place, worker_now(worker), &client->cursor)) return;
     }
     client_forget(client);
 }

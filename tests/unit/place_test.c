@@ -118,10 +118,16 @@ static void an_answer_has_both_rows_of_a_person_or_none(void **state) {
 
 /* ---- Places ---- */
 
+static bool resume_with(struct bench *bench, const struct filter *filter, uint64_t version, int64_t now_ms,
+                        uint64_t *cursor) {
+    struct place place = {.epoch = "e1", .version = version, .now_ms = now_ms};
+    return company_resume(bench->company, filter, &place, bench->now, cursor);
+}
+
 static bool resume(struct bench *bench, const char *epoch, uint64_t version, int64_t now_ms, bool more,
                    uint64_t *cursor) {
     struct place place = {.epoch = epoch, .version = version, .now_ms = now_ms, .more = more};
-    return company_resume(bench->company, &place, bench->now, cursor);
+    return company_resume(bench->company, bench->all, &place, bench->now, cursor);
 }
 
 static void a_place_is_good_or_not(void **state) {
@@ -230,10 +236,20 @@ static void queue_rows_are_sent_again_at_every_resume(void **state) {
     struct filter *filter = follow_queue("support");
     uint64_t cursor;
     for (int i = 0; i < 3; i++) {
-        assert_true(resume(bench, "e1", company_version(bench->company), NOW + 1, false, &cursor));
+        assert_true(resume_with(bench, filter, company_version(bench->company), NOW + 1, &cursor));
         expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
     }
     filter_free(filter);
+}
+
+static void a_resume_that_follows_no_queue_moves_nothing(void **state) {
+    struct bench *bench = *state;
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    commit_person(bench, "kari");
+    uint64_t cursor, last = company_last_place(bench->company);
+    assert_true(resume(bench, "e1", company_version(bench->company), NOW + 1, false, &cursor));
+    assert_int_equal(cursor, last);
+    assert_int_equal(company_last_place(bench->company), last);
 }
 
 /* A replica that was loaded after the fact knows no id to tell of. */
@@ -269,7 +285,7 @@ static void before_the_first_load_no_place_is_good(void **state) {
     struct company *empty = company_open("acme", bench->leases);
     uint64_t cursor;
     struct place place = {.epoch = "", .version = 0, .now_ms = NOW};
-    assert_false(company_resume(empty, &place, NOW, &cursor));
+    assert_false(company_resume(empty, bench->all, &place, NOW, &cursor));
     assert_string_equal(company_epoch(empty), "");
     assert_string_equal(company_id(empty), "acme");
     company_close(empty);
@@ -287,6 +303,7 @@ int main(void) {
         CASE(other_facts_behind_the_same_row_are_sent_to_who_resumes),
         CASE(who_resumes_gets_what_the_clock_changed_since),
         CASE(queue_rows_are_sent_again_at_every_resume),
+        CASE(a_resume_that_follows_no_queue_moves_nothing),
         CASE(who_left_before_the_replica_was_loaded_voids_older_places),
         CASE(who_came_back_is_sent_whole_to_one_who_saw_them_leave),
         CASE(before_the_first_load_no_place_is_good),
