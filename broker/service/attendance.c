@@ -50,6 +50,25 @@ static bool describe(const struct session *session, struct own_session *part) {
     return differs;
 }
 
+/* Of two sessions of one device, which are never both alive, the one that was heard of later stands; on every worker by
+ * the same facts, or they would drop each other for ever. */
+static int64_t heard_at(const struct session *session) {
+    return session->state_at_ms > session->joined_at_ms ? session->state_at_ms : session->joined_at_ms;
+}
+
+static bool is_younger(const struct own_session *part, const struct session *session) {
+    if (strcmp(part->device, session->device) != 0 || strcmp(part->session, session->id) == 0) return false;
+    int64_t own_at = heard_at(session);
+    return part->state_at > own_at || (part->state_at == own_at && strcmp(part->session, session->id) > 0);
+}
+
+static bool is_replaced(const struct session *session, const struct state_record *state) {
+    const struct own_session *parts = state->sessions.at;
+    for (uint32_t i = 0; i < state->sessions.count; i++)
+        if (is_younger(&parts[i], session)) return true;
+    return false;
+}
+
 enum verdict { KEEP, TIDY, DROP };
 
 /* What shall become of a session in the record that is none of ours. */
@@ -58,7 +77,7 @@ static enum verdict judge(const struct tenant *tenant, const struct attendee *at
     const struct service *service = tenant->service;
     if (strcmp(part->incarnation, service->incarnation.id) == 0) return DROP; /* ours, and gone */
     const struct session *same_device = find_by_device(attendee, part->device);
-    if (same_device && same_device->state_at_ms >= part->state_at) return DROP; /* the device has come here since */
+    if (same_device && !is_younger(part, same_device)) return DROP; /* the device has come here since */
     int64_t ended_ms = leases_ended_at(service->leases, part->incarnation);
     return ended_ms && ended_ms + leases_grace_ms(service->leases) <= service_now_ms(service) ? TIDY : KEEP;
 }
@@ -69,6 +88,7 @@ int attendance_apply(const struct tenant *tenant, const char *user, struct state
     struct own_session *parts = arena_take(arena, room * sizeof *parts);
     if (!parts) return LEDIG_ENO_MEMORY;
     const struct own_session *old = state->sessions.at;
+    const struct state_record before = *state;
     bool changed = false, active = false;
     for (uint32_t i = 0; i < state->sessions.count; i++) {
         const struct session *own = find_by_id(attendee, old[i].session);
@@ -84,7 +104,7 @@ int attendance_apply(const struct tenant *tenant, const char *user, struct state
         bool found = false;
         for (size_t i = 0; i < listed && !found; i++)
             found = strcmp(parts[i].session, s->id) == 0;
-        if (!found) describe(s, &parts[count++]);
+        if (!found && !is_replaced(s, &before)) describe(s, &parts[count++]);
         active = active || (s->state == PRESENCE_ACTIVE && s->connection);
     }
     changed = changed || count > listed;
@@ -196,7 +216,6 @@ static void unlink_session(struct session *session) {
 /* The newcomer goes on as the session that the device had before. */
 static void take_over(struct session *session, struct session *former) {
     memcpy(session->id, former->id, sizeof session->id);
-    session->listed = former->listed;
     uint8_t state = session->state;
     session->state = former->state;
     session->state_before = former->state_before;
@@ -260,18 +279,6 @@ void attendance_mark_all(struct tenant *tenant) {
     HASH_ITER(hh, tenant->attendees, attendee, next) attendance_mark(attendee);
 }
 
-/* A session that stood in the record, and whose place there a younger session of the same device has taken, was
- * replaced through another worker. An older one has come back with an earlier state of the store. */
-static bool was_replaced(const struct session *session, const struct state_record *state) {
-    const struct own_session *parts = state->sessions.at;
-    bool other = false;
-    for (uint32_t i = 0; i < state->sessions.count; i++) {
-        if (strcmp(parts[i].session, session->id) == 0) return false;
-        if (strcmp(parts[i].device, session->device) == 0 && parts[i].state_at > session->joined_at_ms) other = true;
-    }
-    return other && session->listed;
-}
-
 static bool is_listed(const struct session *session, const struct state_record *state) {
     const struct own_session *parts = state->sessions.at;
     for (uint32_t i = 0; i < state->sessions.count; i++) {
@@ -285,7 +292,7 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
     bool missing = false;
     for (struct session *s = attendee->sessions, *next; s; s = next) {
         next = s->next_device;
-        if (state && was_replaced(s, state)) {
+        if (state && is_replaced(s, state)) { /* through another worker */
             unlink_session(s);
             if (s->connection)
                 session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", CLOSE_REPLACED);
@@ -293,8 +300,10 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
                 session_free(s);
             continue;
         }
-        s->listed = state && is_listed(s, state);
-        if (state && !s->listed) missing = true;
+        if (state && !is_listed(s, state)) {
+            missing = true;
+            s->state_at_ms = heard_at(s); /* so that the others see who came last */
+        }
         if (s->stage == SESSION_LIVE) me_send(s);
     }
     if (!missing) return;

@@ -150,8 +150,8 @@ static void send_welcome(struct session *session, bool resumed) {
 static void become_live(struct session *session) {
     const struct session_hello *hello = session->hello;
     struct company *company = tenant_company(session->tenant);
-    bool resumed =
-        hello->resumes && company_resume(company, session->filter, &hello->place, service_now_ms(session->service), &session->cursor);
+    bool resumed = hello->resumes && company_resume(company, session->filter, &hello->place,
+                                                    service_now_ms(session->service), &session->cursor);
     if (!resumed) session->cursor = 0;
     session->stage = SESSION_LIVE;
     send_welcome(session, resumed);

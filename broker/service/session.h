@@ -58,7 +58,6 @@ struct session {
     uint8_t requests_count;
     bool pinged;          /* since it was heard last */
     bool in_list;         /* of those with a deadline */
-    bool listed;          /* has been seen in the person's state */
     bool caught_up;       /* the replica was brought up to its place already */
     uint64_t heard_at_ms; /* the loop's time of the last sign of life from it */
     struct service *service;

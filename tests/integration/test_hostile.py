@@ -314,3 +314,33 @@ async def test_who_was_removed_unheard_is_sent_away(start_broker, make_company):
     assert answer == b":2\r\n", answer
     await ola.until(lambda: "kari" not in ola.profiles, "kari is gone")
     assert await kari.until_closed(timeout=8) == 4403
+
+
+PUT_BACK = "redis.call('FLUSHALL') for i = 1, #KEYS do redis.call('RESTORE', KEYS[i], 0, ARGV[i]) end return 'OK'"
+
+
+async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
+    """The store goes back to the time before: nobody is shown what was withdrawn, and it does not stay in the store for
+    a worker that loads the company anew."""
+    broker = start_broker(verify_ms=100, grace_ms=100)
+    company = make_company(broker=broker)
+    ola, kari = await company.app("ola"), await company.app("kari")
+    await kari.set("busy", note="hemmelig")
+    await ola.sees("kari", note="hemmelig")
+    dump = await in_thread(dump_of, broker)
+    await kari.ok("consent", purpose="presence", granted=False, text="v1")
+    await ola.sees("kari", availability="unknown")
+    await kari.until(lambda: kari.me["consents"][0][1] is False, "the withdrawal was heard of")
+    mark = ola.mark()
+    words = [b"EVAL", PUT_BACK.encode(), str(len(dump)).encode(), *dump.keys(), *dump.values()]
+    assert await in_thread(raw_redis, broker, words) == b"$2\r\nOK\r\n"
+    await in_thread(wait_until, lambda: "withdrawal_kept" in broker.log(), "the store's other history was met")
+
+    def is_gone():
+        return b"hemmelig" not in raw_redis(broker, [b"EVAL", b"return table.concat(redis.call('HVALS', KEYS[1]), '|')",
+                                                    b"1", f"ledig:{{{company.id}}}:records".encode()])
+    await in_thread(wait_until, is_gone, "the state is out of the store", 6)
+    assert not [row for row in ola.rows_since(mark, "kari") if row["note"]]
+    await in_thread(broker.kill_worker)
+    again = await company.app("ola")
+    assert again.members.get("kari", {}).get("availability") in (None, "unknown"), again.members["kari"]
