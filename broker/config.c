@@ -156,7 +156,10 @@ static int read_line(struct config *config, char *line, const char *from, char *
     char *name = trim(text);
     const struct key *key = equals ? find(name, strlen(name)) : NULL;
     if (key && key->meaning) return set(config, key, trim(equals + 1), from, why, size);
-    snprintf(why, size, "%s: a line must be `key = value`; `ledigd --help` lists the keys", from);
+    if (equals)
+        snprintf(why, size, "%s: unknown key %.64s; `ledigd --help` lists them", from, name);
+    else
+        snprintf(why, size, "%s: a line must be `key = value`", from);
     return LEDIG_EBAD_REQUEST;
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -284,12 +285,27 @@ static void watch_signals(struct supervisor *supervisor) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* The workers read it; here it is only seen that they will be able to. */
+static int check_password_file(const char *path) {
+    char line[PATH_MAX + 128];
+    struct stat status;
+    if (!path[0]) return 0;
+    if (access(path, R_OK) != 0 || stat(path, &status) != 0)
+        snprintf(line, sizeof line, "cannot read --redis-password-file %s: %s", path, strerror(errno));
+    else if (status.st_mode & (S_IRWXG | S_IRWXO))
+        snprintf(line, sizeof line, "others may read --redis-password-file %s: chmod 600", path);
+    else
+        return 0;
+    return fail(line);
+}
+
 static int start(struct supervisor *supervisor) {
     struct config *config = supervisor->config;
     char why[PATH_MAX + 256], dir[PATH_MAX + 16];
     if (config->redis[0] && redis_address_parse(config->redis, &(struct redis_address){0}) != 0)
         return fail("--redis must be redis://HOST[:PORT][/DB] or unix:/PATH, without a password: name a file with "
                     "--redis-password-file");
+    if (check_password_file(config->redis_password_file)) return 1;
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
     if (open_key(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
         reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))

@@ -17,7 +17,7 @@
     X(LEDIG_ERATE_LIMITED, -8, "rate_limited", "too much at once; try again after retry_ms")                           \
     X(LEDIG_EUNAVAILABLE, -9, "unavailable",                                                                           \
       "the store did not answer in time; the outcome is unknown: look at your own row before you try again")           \
-    X(LEDIG_EUNSUPPORTED, -10, "unsupported", "this version does not know that message type")                          \
+    X(LEDIG_EUNSUPPORTED, -10, "unsupported", "this version does not do that yet")                                     \
     X(LEDIG_ENO_MEMORY, -11, "", "out of memory")                                                                      \
     X(LEDIG_EIO, -12, "", "a system call or the network failed")                                                       \
     X(LEDIG_EMOVED_ON, -13, "", "a commit named a revision that is no longer the current one")                         \

@@ -228,6 +228,18 @@ static void take_over(struct session *session, struct session *former) {
         session_free(former);
 }
 
+/* Takes the device that has been gone the longest from the list: one that calls again and again under new ids, as a
+ * script does, locks nobody out. False where all are connected. */
+static bool make_room(struct attendee *attendee) {
+    struct session *oldest = NULL;
+    for (struct session *s = attendee->sessions; s; s = s->next_device)
+        if (!s->connection && (!oldest || s->deadline_ms < oldest->deadline_ms)) oldest = s;
+    if (!oldest) return false;
+    unlink_session(oldest); /* the commit of the newcomer tells the store */
+    session_free(oldest);
+    return true;
+}
+
 int attendance_join(struct session *session, const char *user) {
     struct attendee *attendee = find_or_add(session->tenant, user);
     if (!attendee) return LEDIG_ENO_MEMORY;
@@ -235,7 +247,7 @@ int attendance_join(struct session *session, const char *user) {
     size_t devices = 0;
     for (struct session *s = attendee->sessions; s; s = s->next_device, devices++)
         if (strcmp(s->device, session->device) == 0) former = s;
-    if (!former && devices == ATTENDEE_DEVICES_MAX) return LEDIG_ERATE_LIMITED;
+    if (!former && devices == ATTENDEE_DEVICES_MAX && !make_room(attendee)) return LEDIG_ERATE_LIMITED;
     if (former) take_over(session, former);
     session->attendee = attendee;
     session->next_device = attendee->sessions;

@@ -20,7 +20,8 @@ struct tenant;
 struct attendee *attendance_find(const struct tenant *tenant, const char *user);
 
 /* The session joins the person's devices. One of the same device id gives way: its facts are taken over, so that a
- * return within the grace changes nothing. LEDIG_ERATE_LIMITED where the person has too many, LEDIG_ENO_MEMORY. */
+ * return within the grace changes nothing. LEDIG_ERATE_LIMITED where too many of the person's are connected,
+ * LEDIG_ENO_MEMORY. */
 int attendance_join(struct session *session, const char *user);
 
 /* The session leaves for good. The commit follows. */

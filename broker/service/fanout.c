@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define PREFETCH_SESSIONS 4    /* so far ahead, and … */
 #define PREFETCH_CONNECTIONS 2 /* … what they point to */
@@ -77,8 +78,7 @@ void fanout_mark(struct fanout *fanout, struct tenant *tenant) {
     tenant->flush_left = tenant->live_count; /* everyone, from wherever the flush stands */
     if (tenant->dirty) return;
     tenant->dirty = true;
-    tenant->dirty_next = fanout->dirty;
-    fanout->dirty = tenant;
+    DL_APPEND2(fanout->dirty, tenant, dirty_before, dirty_next);
 }
 
 /* The memory of those who come next is fetched while the kernel sends to those before. */
@@ -119,12 +119,14 @@ static void on_prepare(uv_prepare_t *prepare) {
     while (fanout->dirty) {
         struct tenant *tenant = fanout->dirty;
         attendance_look(tenant); /* what it marks is this tenant again */
-        if (!flush(fanout, tenant, until_ns)) {
+        bool done = flush(fanout, tenant, until_ns);
+        DL_DELETE2(fanout->dirty, tenant, dirty_before, dirty_next);
+        tenant->dirty = !done;
+        if (!done) { /* the other companies have their turn first */
+            DL_APPEND2(fanout->dirty, tenant, dirty_before, dirty_next);
             uv_idle_start(&fanout->idle, go_on_next_turn);
             return;
         }
-        fanout->dirty = tenant->dirty_next;
-        tenant->dirty = false;
     }
     trim(fanout);
     uv_idle_stop(&fanout->idle);
@@ -174,11 +176,7 @@ void fanout_leave(struct session *session) {
 }
 
 void fanout_forget(struct fanout *fanout, struct tenant *tenant) {
-    for (struct tenant **at = &fanout->dirty; *at; at = &(*at)->dirty_next)
-        if (*at == tenant) {
-            *at = tenant->dirty_next;
-            break;
-        }
+    if (tenant->dirty) DL_DELETE2(fanout->dirty, tenant, dirty_before, dirty_next);
     for (unsigned i = 0; i < FANOUT_FRAMES; i++)
         if (fanout->frames[i].tenant == tenant) fanout->frames[i].tenant = NULL;
 }

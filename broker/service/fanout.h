@@ -28,7 +28,7 @@ struct fanout_frame {
 
 struct fanout {
     struct service *service;
-    struct tenant *dirty; /* linked by dirty_next */
+    struct tenant *dirty; /* utlist: companies to be flushed, in turn */
     uv_prepare_t prepare; /* before the loop waits */
     uv_idle_t idle;       /* runs while a flush was cut short, so that the loop does not wait */
     struct frame frame;   /* for putting frames together */

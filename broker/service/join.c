@@ -169,6 +169,11 @@ static void become_live(struct session *session) {
 
 static void go_on(struct session *session) {
     struct tenant *tenant = session->tenant;
+    if (session->service->draining) {
+        session->stage = SESSION_NEW;
+        session_drain(session);
+        return;
+    }
     if (!tenant_is_ready(tenant)) {
         wait_for(session, false);
         return;
@@ -185,7 +190,7 @@ static void go_on(struct session *session) {
     }
     int error = attendance_join(session, session->hello->user);
     if (error == LEDIG_ERATE_LIMITED) {
-        end_joining(session, error, "too many devices at once", CLOSE_RATE_LIMITED, 60000);
+        end_joining(session, error, "too many devices at once", CLOSE_RATE_LIMITED, session->service->options.grace_ms);
         return;
     }
     if (error) {

@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+#define UNTIL_AHEAD_MS_MAX                                                                                             \
+    (3653LL * 86400000) /* a slip of the finger; and far below what a JavaScript number holds                          \
+                         */
+
 static void refuse(struct session *session, uint32_t id, int error, const char *field, const char *why) {
     session_error(session, id, error, field, why, 0);
 }
@@ -33,6 +37,7 @@ static bool find_forward(const struct session *session, const char **target) {
 static bool check_set(struct session *session, uint32_t id, struct message_set *set) {
     const struct company *company = tenant_company(session->tenant);
     const char *self = session->attendee->user;
+    int64_t now_ms = service_now_ms(session->service);
     if (set->user && strcmp(set->user, self) != 0) {
         if (session->role == ROLE_MEMBER) {
             refuse(session, id, LEDIG_EFORBIDDEN, "user", "your role may only set your own");
@@ -48,8 +53,12 @@ static bool check_set(struct session *session, uint32_t id, struct message_set *
     else if (set->activity && !availability_can_set_activity(set->activity))
         refuse(session, id, LEDIG_EBAD_REQUEST, "activity",
                "must be a word of a-z, 0-9, . _ - and none that is derived");
-    else if (set->until && set->until <= service_now_ms(session->service))
+    else if (set->until && set->until <= now_ms)
         refuse(session, id, LEDIG_EBAD_REQUEST, "until", "must lie ahead");
+    else if (set->until > now_ms + UNTIL_AHEAD_MS_MAX)
+        refuse(session, id, LEDIG_EBAD_REQUEST, "until", "must lie within ten years");
+    else if (set->forward && strcmp(set->forward, set->user ? set->user : self) == 0)
+        refuse(session, id, LEDIG_EBAD_REQUEST, "forward", "must be another than oneself");
     else if (set->forward && !find_forward(session, &set->forward))
         refuse(session, id, LEDIG_ENOT_FOUND, "forward",
                "must be a number such as +4722334455, a colleague or a queue");

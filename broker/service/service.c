@@ -55,6 +55,7 @@ static void on_verified(void *arg, const struct store_reading *reading) {
 static bool on_known(void *arg, const char *company, const char *entity, struct store_record *record) {
     const struct tenant *tenant = tenant_find(arg, company);
     if (!tenant || !tenant_is_ready(tenant)) return false;
+    if (tenant->withdrawals) return false; /* the replica hides what has to be destroyed */
     record->entity = entity;
     record->revision = company_revision(tenant->company, entity, &record->bytes, &record->length);
     return true;
@@ -180,6 +181,7 @@ static void on_lease_ended(void *arg, int error) {
 
 void service_drain(struct service *service) {
     struct tenant *tenant, *next;
+    service->draining = true;
     HASH_ITER(hh, service->tenants, tenant, next)
     for (size_t i = tenant->live_count; i-- > 0;)
         session_drain(tenant->live[i]);

@@ -48,6 +48,7 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
+    bool draining;                 /* nobody is welcome any more */
     bool closing;
     void (*closed)(void *arg);
     void *closed_arg;

@@ -217,7 +217,7 @@ void tenant_heard(struct tenant *tenant, const struct store_news *news) {
     uint64_t version = company_version(tenant->company);
     if (same_epoch && news->version <= version) return;
     if (!same_epoch || !news->whole || news->version != version + 1) {
-        tenant->compares_again = !same_epoch;
+        if (!same_epoch) tenant->compares_again = true;
         tenant_read(tenant);
         return;
     }
@@ -243,7 +243,7 @@ void tenant_verified(struct tenant *tenant, const struct store_head *head, bool 
     bool below = same_epoch && head->version < version;
     bool put_back = below && tenant->behind;
     tenant->behind = below;
-    tenant->compares_again = put_back || !same_epoch;
+    if (put_back || !same_epoch) tenant->compares_again = true;
     if (!tenant->ready || !same_epoch || head->version > version || put_back) tenant_read(tenant);
 }
 

@@ -64,7 +64,7 @@ struct tenant {
     size_t flush_at;   /* next of them in the flush that is under way */
     size_t flush_left; /* how many of them are still to be looked at */
     bool dirty;        /* in the fan-out's list */
-    struct tenant *dirty_next;
+    struct tenant *dirty_before, *dirty_next;
 
     char id[];
 };

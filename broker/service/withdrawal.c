@@ -96,6 +96,7 @@ bool withdrawal_settle(struct tenant *tenant, const char *user) {
 void withdrawal_compared(struct tenant *tenant) {
     for (struct withdrawal *one = tenant->withdrawals, *next; one; one = next) {
         next = one->next;
+        if (one->has_hidden) one->is_lost = true; /* a state that stands without consent */
         if (!one->is_lost) forget(tenant, one);
     }
 }

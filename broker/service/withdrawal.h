@@ -30,7 +30,8 @@ bool withdrawal_hides(struct tenant *tenant, const char *user, const char *entit
  * be shown after all: the person has consented anew. */
 bool withdrawal_settle(struct tenant *tenant, const char *user);
 
-/* The comparison is over: those that were watched and not lost are forgotten. */
+/* The comparison is over: those that were watched and not lost are forgotten. A state that was hidden, and stands
+ * without a consent that is newer, is to be destroyed. */
 void withdrawal_compared(struct tenant *tenant);
 
 /* Asks again for those that are lost. */

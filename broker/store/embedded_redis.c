@@ -35,7 +35,8 @@ static const char CONFIGURATION[] = "# Written anew by ledigd at every start.\n"
                                     "appendonly yes\n"
                                     "appendfsync always\n"
                                     "no-appendfsync-on-rewrite no\n"
-                                    "aof-load-truncated yes\n" /* a torn tail was never acknowledged */
+                                    "auto-aof-rewrite-min-size 1mb\n" /* what was withdrawn stays until a rewrite */
+                                    "aof-load-truncated yes\n"        /* a torn tail was never acknowledged */
                                     "maxmemory-policy noeviction\n"
                                     "always-show-logo no\n";
 
