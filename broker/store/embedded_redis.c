@@ -1,5 +1,6 @@
 #include "broker/store/embedded_redis.h"
 
+#include "broker/store/append_log.h"
 #include "broker/store/redis_link.h"
 #include "broker/store/redis_trouble.h"
 
@@ -276,6 +277,12 @@ static void on_start(uv_timer_t *timer) {
         went_wrong_with(redis, "cannot use the directory", redis->dir);
     } else if (redis_address_parse(redis->url, &address) != 0) {
         snprintf(redis->why, sizeof redis->why, "the path of the directory is too long: %.*s", PATH_MAX, redis->dir);
+        went_wrong(redis);
+    } else if (append_log_lost_manifest(redis->dir)) {
+        snprintf(redis->why, sizeof redis->why,
+                 "%.*s/appendonlydir has lost its manifest, and Redis would begin anew over it: put "
+                 "appendonly.aof.manifest back from a copy, or move the directory away to start without data",
+                 PATH_MAX, redis->dir);
         went_wrong(redis);
     } else if (another_listens(redis)) {
         snprintf(redis->why, sizeof redis->why, "another server answers at %.*s/redis.sock: end it first", PATH_MAX,

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
@@ -14,9 +15,9 @@ from broker_process import BUILD, PATIENCE_S, SANITIZER_REPORT, environment, pro
 LOG_LINE = re.compile(r"^time=\S+ level=(debug|info) ")
 
 
-def start(data, *arguments, env=None, wrap=(), listen=("127.0.0.1:0",) * 3, cwd="/"):
+def start(data, *arguments, env=None, wrap=(), listen=("127.0.0.1:0",) * 3, cwd="/", program=BUILD / "ledigd"):
     """Runs ledigd, which must end by itself: (exit code, its error lines, stdout)."""
-    command = [*wrap, BUILD / "ledigd", "--data", data, "--listen", listen[0], "--router-listen", listen[1], "--ops-listen", listen[2], *arguments]
+    command = [*wrap, program, "--data", data, "--listen", listen[0], "--router-listen", listen[1], "--ops-listen", listen[2], *arguments]
     done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S * 2,
                           env=environment(**(env or {})), cwd=cwd)
     assert not SANITIZER_REPORT.search(done.stderr), done.stderr
@@ -82,17 +83,16 @@ def test_a_second_broker_on_the_same_data_is_refused(start_broker):
 
 def test_the_data_directory_cannot_be_written(data):
     data.mkdir()
+    program, wrap = BUILD / "ledigd", ()
     if os.geteuid() != 0:
         data.chmod(0o500)
-        wrap = ()
-    else:  # root may write everywhere, so somebody else tries
+    else:  # root may write everywhere, so somebody else tries, who may not even see the build
         for folder in [data, *data.parents]:
             if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
                 folder.chmod(0o755)
+        program = shutil.copy(BUILD / "ledigd", data.parent / "ledigd")
         wrap = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-        if subprocess.run([*wrap, "test", "-x", BUILD / "ledigd"]).returncode:
-            pytest.fail("the build cannot be reached by another user")
-    assert_one_clear_line(start(data, wrap=wrap), str(data))
+    assert_one_clear_line(start(data, wrap=wrap, program=program), str(data))
     assert list(data.iterdir()) == []
 
 
@@ -136,6 +136,34 @@ def test_a_damaged_append_only_file_is_told_and_left_alone(stopped):
     assert_one_clear_line(start(stopped.data), "redis-check-aof", "append")
     assert fingerprint(log.parent) == before, "the log was changed"
     assert processes_with(str(stopped.data)) == []
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_log_without_its_manifest_is_told_and_left_alone(stopped, how):
+    manifest = next(stopped.data.rglob("*.manifest"))
+    manifest.unlink()
+    if how == "empty":
+        manifest.touch()
+    before = fingerprint(manifest.parent)
+    assert_one_clear_line(start(stopped.data), "manifest")
+    assert fingerprint(manifest.parent) == before, "the log was changed"
+    assert processes_with(str(stopped.data)) == []
+
+
+def test_a_password_file_that_is_not_as_it_should_be_is_told(data, tmp_path):
+    password = tmp_path / "password"
+    options = ["--redis", "redis://127.0.0.1:1", "--redis-password-file", str(password)]
+    assert_one_clear_line(start(data, *options), "cannot read")
+    password.write_text("secret")
+    password.chmod(0o644)
+    assert_one_clear_line(start(data, *options), "chmod 600")
+
+
+def test_a_redis_url_that_is_none_is_told(data):
+    for url in ("localhost:6379", "http://127.0.0.1", "redis://user:secret@127.0.0.1", "unix:"):
+        result = start(data, "--redis", url)
+        assert_one_clear_line(result, "--redis must be")
+        assert "secret" not in result[1][0]
 
 
 @pytest.mark.parametrize("content, mode", [(b"short", 0o600), (os.urandom(32), 0o644)], ids=["too short", "others may read it"])
