@@ -52,7 +52,8 @@ class Newcomer:
         self.out = self.var / f"terminal{time.monotonic_ns()}"
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen([ROOT / "run", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                            env=self.environment(), cwd="/", start_new_session=True)
+                                            env=self.environment(), cwd="/", start_new_session=True,
+                                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         if wait:
             wait_until(lambda: "Ctrl-C" in self.said() or self.process.poll() is not None, "./run is done", SETUP_S)
             assert self.process.poll() is None, self.said()
