@@ -101,14 +101,6 @@ static bool flush(struct fanout *fanout, struct tenant *tenant, uint64_t until_n
     return true;
 }
 
-static void trim(struct fanout *fanout) {
-    for (unsigned i = 0; i < FANOUT_FRAMES; i++) {
-        if (fanout->frames[i].bytes.capacity <= FANOUT_FRAME_BYTES_KEPT) continue;
-        buffer_free(&fanout->frames[i].bytes);
-        fanout->frames[i].tenant = NULL;
-    }
-}
-
 static void go_on_next_turn(uv_idle_t *idle) {
     (void)idle; /* only keeps the loop from waiting */
 }
@@ -128,7 +120,6 @@ static void on_prepare(uv_prepare_t *prepare) {
             return;
         }
     }
-    trim(fanout);
     uv_idle_stop(&fanout->idle);
 }
 

@@ -14,8 +14,7 @@ struct service;
 struct session;
 struct tenant;
 
-#define FANOUT_FRAMES 8                      /* encoded frames kept for those who come next */
-#define FANOUT_FRAME_BYTES_KEPT (256 * 1024) /* a larger buffer is given back after a flush */
+#define FANOUT_FRAMES 8 /* encoded frames kept for those who come next; each at most LEDIG_MESSAGE_BYTES_MAX */
 
 struct fanout_frame {
     const struct tenant *tenant; /* NULL = free */
