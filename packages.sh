@@ -45,8 +45,9 @@ packages_install_as_root() {
     done
     policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
-        printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy || return 1
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        trap 'rm -f /usr/sbin/policy-rc.d; trap - EXIT; exit 130' INT TERM HUP # dash runs no EXIT trap for a signal
+        printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy || return 1
     fi
     apt-get install -y -qq --no-install-recommends $chosen >/dev/null || return 1
     for service in redis-server valkey-server; do

@@ -44,7 +44,7 @@ static const char help[] =
     "  ledig-bench fanout --subscribers 1000 --rate 200\n"
     "  ledig-bench fanout --subscribers 1000 --against-limit --json out.json\n"
     "  ledig-bench idle --subscribers 10000\n"
-    "  ledig-bench fanout --url ws://127.0.0.1:7700/v1 --data var\n"
+    "  ledig-bench fanout --url ws://127.0.0.1:7700/v1 --data var/data\n"
     "\n"
     "Exit code 0; 1 where it could not be set up; 2 where a view was wrong or a change lost.\n";
 

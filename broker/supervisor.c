@@ -25,7 +25,7 @@
 struct supervisor {
     struct config *config;
     uv_loop_t loop;
-    uv_signal_t terminate, interrupt, child_ended;
+    uv_signal_t terminate, interrupt, hang_up, child_ended;
     uv_timer_t deadline;          /* of an orderly end */
     struct embedded_redis *redis; /* NULL: one that exists is used */
     struct front *front;
@@ -108,6 +108,7 @@ static void close_handles(struct supervisor *supervisor) {
         child_close(&supervisor->children[i]);
     uv_close((uv_handle_t *)&supervisor->terminate, NULL);
     uv_close((uv_handle_t *)&supervisor->interrupt, NULL);
+    uv_close((uv_handle_t *)&supervisor->hang_up, NULL);
     uv_close((uv_handle_t *)&supervisor->child_ended, NULL);
     uv_close((uv_handle_t *)&supervisor->deadline, NULL);
 }
@@ -273,14 +274,17 @@ static int open_key(const struct config *config) {
 
 static void watch_signals(struct supervisor *supervisor) {
     uv_loop_t *loop = &supervisor->loop;
-    supervisor->terminate.data = supervisor->interrupt.data = supervisor->child_ended.data = supervisor;
+    supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
+    supervisor->child_ended.data = supervisor;
     supervisor->deadline.data = supervisor;
     uv_signal_init(loop, &supervisor->terminate);
     uv_signal_init(loop, &supervisor->interrupt);
+    uv_signal_init(loop, &supervisor->hang_up);
     uv_signal_init(loop, &supervisor->child_ended);
     uv_timer_init(loop, &supervisor->deadline);
     uv_signal_start(&supervisor->terminate, on_terminate, SIGTERM);
     uv_signal_start(&supervisor->interrupt, on_terminate, SIGINT);
+    uv_signal_start(&supervisor->hang_up, on_terminate, SIGHUP); /* the terminal it was started in is gone */
     uv_signal_start(&supervisor->child_ended, on_child_ended, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
 }

@@ -256,6 +256,8 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return in && strcasecmp(in, "websocket") == 0 ? 0 : -1; /* not to HTTP/2 */
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:               /* a WebSocket that names no subprotocol comes here */
+        lws_return_http_status(wsi, HTTP_STATUS_BAD_REQUEST, "A WebSocket must name a subprotocol that is served here");
+        return -1;
     case LWS_CALLBACK_RAW_ADOPT:
     case LWS_CALLBACK_RAW_RX:
         return -1;

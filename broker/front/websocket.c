@@ -180,7 +180,9 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     struct front *front = lws_context_user(lws_get_context(wsi));
     switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return front->service && is_our_path(wsi) ? 0 : -1;
+        if (front->service && is_our_path(wsi)) return 0;
+        lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, "There is no WebSocket at this path");
+        return -1;
     case LWS_CALLBACK_ESTABLISHED:
         connection->wsi = wsi;
         connection->fd = lws_get_socket_fd(wsi);

@@ -71,7 +71,7 @@ void join_begin(struct session *session, const struct message_hello *hello) {
         return;
     }
     if (claims.role == ROLE_ROUTER || claims.role == ROLE_OPERATOR) {
-        session_end(session, LEDIG_EFORBIDDEN, "this token is none of a person", CLOSE_FORBIDDEN);
+        session_end(session, LEDIG_EFORBIDDEN, "this is not a person's token", CLOSE_FORBIDDEN);
         return;
     }
     session->role = (uint8_t)claims.role;

@@ -56,7 +56,7 @@ static void answer_route(struct service *service, struct http_exchange *exchange
     } else if (!take_claims(service, exchange, request, &claims)) {
         return;
     } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "the token is none of a router");
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
     } else {
         routing_answer(service, &claims, exchange, request);
     }
@@ -70,7 +70,7 @@ static void answer_import(struct service *service, const char *company, struct h
     } else if (!take_claims(service, exchange, request, &claims)) {
         return;
     } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "the token is none of an administrator of this company");
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
     } else {
         provisioning_import(service, company, exchange, request);
     }
