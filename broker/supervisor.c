@@ -157,7 +157,7 @@ static void end(struct supervisor *supervisor, int code) {
     }
     supervisor->ending = true;
     supervisor->code = code;
-    log_event(LOG_INFO, "ending", "code=%d", code);
+    if (supervisor->announced) log_event(LOG_INFO, "ending", "code=%d", code); /* else one line has said why */
     for (size_t i = 0; i < supervisor->count; i++)
         uv_timer_stop(&supervisor->children[i].again);
     signal_children(supervisor, SIGTERM);

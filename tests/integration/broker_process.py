@@ -38,10 +38,14 @@ def number():
 
 
 def wait_until(condition, what, timeout_s=None):
-    """Waits for a condition, polling; its first true value is returned."""
+    """Waits for a condition, polling; its first true value is returned. A connection that is refused, or that a process
+    takes with it as it is killed, is no answer yet."""
     deadline = time.monotonic() + (timeout_s or PATIENCE_S)
     while True:
-        value = condition()
+        try:
+            value = condition()
+        except (ConnectionError, http.client.HTTPException):
+            value = None
         if value:
             return value
         if time.monotonic() > deadline:

@@ -210,7 +210,7 @@ class Device:
             refusal = await self.request(facts, "set", **fields)
             if refusal:
                 late = fields.get("until") and refusal.get("field") == "until"  # the machine was slow
-                assert late or (refusal["code"] == "consent_required" and not consent), (refusal, self.person.facts, self.person.history[-8:])
+                assert late or (refusal["code"] == "consent_required" and not consent), f"{refusal} with {self.person.facts}; " + "; ".join(self.person.history[-8:])
             else:
                 assert consent or before > 1, "set without consent"
 
