@@ -20,6 +20,7 @@ struct request {
         struct {
             bool granted;
             const char *text, *device;
+            int64_t withdrawn_at_ms; /* of a withdrawal that is made once more */
         } consent;
     };
 };

@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct consent *find_consent(const struct tenant *tenant, const char *user) {
-    const struct member *member = company_member(tenant->company, user);
-    const struct profile_record *profile = member ? member_profile(member) : NULL;
+static const struct consent *find_in(const struct profile_record *profile) {
     const struct consent *consents = profile ? profile->consents.at : NULL;
     for (uint32_t i = 0; consents && i < profile->consents.count; i++)
         if (strcmp(consents[i].purpose, "presence") == 0) return &consents[i];
     return NULL;
+}
+
+static const struct consent *find_consent(const struct tenant *tenant, const char *user) {
+    const struct member *member = company_member(tenant->company, user);
+    return find_in(member ? member_profile(member) : NULL);
 }
 
 static struct withdrawal *find(const struct tenant *tenant, const char *user) {
@@ -54,6 +57,15 @@ bool withdrawal_hides(struct tenant *tenant, const char *user, const char *entit
 
 /* ---- Withdrawing anew ---- */
 
+/* What the store says now decides: a consent that was given since is not touched. */
+static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    const struct request *request = arg;
+    const struct consent *consent = find_in(entities[0].current ? &entities[0].current->profile : NULL);
+    if (!entities[0].current || (consent && consent->at > request->consent.withdrawn_at_ms && consent->granted))
+        return UPDATE_NOTHING;
+    return member_change_consent(arg, entities, count, arena);
+}
+
 static void on_withdrawn(void *arg, int error, uint64_t version) {
     struct request *request = arg;
     struct tenant *tenant = tenant_find(request->service, request->company);
@@ -67,11 +79,11 @@ static void withdraw(struct tenant *tenant, struct withdrawal *one) {
     struct request *request = request_begin_own(tenant->service, tenant->id, one->user);
     if (!request) return;
     request->consent.granted = false;
+    request->consent.withdrawn_at_ms = one->at_ms;
     request->consent.text = request_text(request, consent ? consent->text : NULL);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
     log_event(LOG_WARNING, "withdrawal_kept", "company=%s", tenant->id);
-    int error =
-        update_start(request->service, request->company, targets, 2, member_change_consent, on_withdrawn, request);
+    int error = update_start(request->service, request->company, targets, 2, apply, on_withdrawn, request);
     if (error)
         request_finish(request, error, 0);
     else
