@@ -35,7 +35,8 @@ def unit(only):
     """cmocka's own count of cases; a program that dies before it says one counts as a failed case."""
     log, report = OUT / "unit.log", OUT / "unit.xml"
     report.unlink(missing_ok=True)
-    command = ["ctest", "--test-dir", SANITIZE, "--verbose", "--output-junit", report, "--timeout", "120", "--no-tests=ignore"]
+    command = ["ctest", "--test-dir", SANITIZE, "--verbose", "--output-junit", report, "--timeout", "120", "--no-tests=ignore",
+               "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000"]
     with open(log, "wb") as out:
         subprocess.run(command + (["-R", only] if only else []), stdout=out, stderr=out, env=ENVIRONMENT)
     passed = failed = 0

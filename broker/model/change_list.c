@@ -71,9 +71,3 @@ void change_list_remove(struct change_list *list, struct change_list_entry *entr
     leave_hole(list, entry);
     entry->place = 0;
 }
-
-struct change_list_entry *change_list_after(const struct change_list *list, uint64_t cursor) {
-    for (size_t i = change_list_index_after(list, cursor); i < list->length; i++)
-        if (list->slots[i].entry != NULL) return list->slots[i].entry;
-    return NULL;
-}

@@ -33,11 +33,8 @@ int change_list_reserve(struct change_list *list, size_t entries);
 int change_list_move(struct change_list *list, struct change_list_entry *entry);
 void change_list_remove(struct change_list *list, struct change_list_entry *entry);
 
-/* The first entry whose place is greater than `cursor`, or NULL. */
-struct change_list_entry *change_list_after(const struct change_list *list, uint64_t cursor);
-
-/* To walk on without searching: the index of the first slot behind `cursor`; the next one is the index plus one, up to
- * `length`. Slots may be holes. Good until the next move or removal. */
+/* Where to walk on from a cursor: the index of the first slot whose place is greater; the next one is the index plus
+ * one, up to `length`. Slots may be holes. Good until the next move or removal. */
 size_t change_list_index_after(const struct change_list *list, uint64_t cursor);
 
 #endif

@@ -35,10 +35,6 @@ void company_close(struct company *company) {
     free(company);
 }
 
-const char *company_id(const struct company *company) {
-    return company->id;
-}
-
 /* ---- Versions ---- */
 
 static void copy_epoch(char to[LEDIG_ID_CHARS_MAX + 1], const char *epoch) {

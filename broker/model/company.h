@@ -16,7 +16,6 @@ struct company;
 /* `leases` is borrowed, read at every derivation, and must outlive the company. */
 struct company *company_open(const char *id, const struct leases *leases);
 void company_close(struct company *company);
-const char *company_id(const struct company *company);
 
 /* ---- What the store says ----
  *
@@ -99,7 +98,6 @@ struct filter *filter_create(const struct texts *users /* .all = everyone */, co
                              const char *self /* always included */); /* NULL when out of memory */
 void filter_free(struct filter *filter);
 bool filter_is_all(const struct filter *filter); /* everyone's rows, and no queue's */
-bool filter_equal(const struct filter *a, const struct filter *b);
 
 /* One frame: encodes into `frame` what stands behind `cursor` and passes `filter`, at most LEDIG_MESSAGE_BYTES_MAX
  * bytes. Sets *cursor to where the frame ends. Returns whether more stands behind it. */

@@ -9,7 +9,6 @@ struct id_set {
     uint32_t count;
     uint32_t bits_mask; /* number of bits less one */
     uint64_t *bits;     /* of the hashes: most ids that are not in the set end here, without a comparison */
-    uint32_t sum;       /* of the hashes: two sets that differ differ here first */
 };
 
 struct filter {
@@ -56,9 +55,8 @@ static int by_text(const void *a, const void *b) {
 }
 
 static void set_note(struct id_set *set, const char *id) {
-    uint32_t hash = id_hash(id), bit = hash & set->bits_mask;
+    uint32_t bit = id_hash(id) & set->bits_mask;
     set->bits[bit / 64] |= 1ull << (bit % 64);
-    set->sum += hash;
 }
 
 /* Whoever chooses the ids can choose them so that their hashes are the same; that costs a comparison or two more, since
@@ -88,13 +86,6 @@ static bool set_open(struct id_set *set, const struct texts *ids, const char *al
     return true;
 }
 
-static bool set_equal(const struct id_set *a, const struct id_set *b) {
-    if (a->count != b->count || a->sum != b->sum) return false;
-    for (uint32_t i = 0; i < a->count; i++)
-        if (strcmp(a->ids[i], b->ids[i]) != 0) return false;
-    return true;
-}
-
 struct filter *filter_create(const struct texts *users, const struct texts *queues, const char *self) {
     static const struct texts nothing = {0};
     bool all = users != NULL && users->all;
@@ -119,10 +110,6 @@ void filter_free(struct filter *filter) {
 
 bool filter_is_all(const struct filter *filter) {
     return filter->all && filter->queues.count == 0;
-}
-
-bool filter_equal(const struct filter *a, const struct filter *b) {
-    return a == b || (a->all == b->all && set_equal(&a->users, &b->users) && set_equal(&a->queues, &b->queues));
 }
 
 bool filter_passes(const struct filter *filter, const struct entry *entry) {

@@ -1,7 +1,6 @@
 #include "broker/model/leases.h"
 
 #include "protocol/errors.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,11 +51,7 @@ void leases_free(struct leases *leases) {
     free(leases);
 }
 
-void lease_id(int64_t taken_at_ms, const char *suffix, char id[static LEDIG_ID_CHARS_MAX + 1]) {
-    snprintf(id, LEDIG_ID_CHARS_MAX + 1, "%llx-%s", (unsigned long long)taken_at_ms, suffix);
-}
-
-/* When it was taken; 1, long ago, for an id of another form. */
+/* When it was taken, from an id of the form "<time in hex>-<suffix>"; 1, long ago, for one of another form. */
 static int64_t taken_at(const char *id) {
     char *end;
     unsigned long long taken = strtoull(id, &end, 16);

@@ -1,8 +1,9 @@
 /* Leases as last read from the store: which worker incarnations and routers live, and when the others ended.
  *
  * A lease is a stored fact; nothing ends by a worker's own clock. Its id carries the time at which it was taken, by the
- * store's clock, so that one that stands in no reading is told apart: taken after the reading, it is not known yet and
- * counts as alive; taken before, it ended long ago and was forgotten. Pure; the caller owns it. */
+ * store's clock (in hex, before a dash), so that one that stands in no reading is told apart: taken after the reading,
+ * it is not known yet and counts as alive; taken before, it ended long ago and was forgotten. Pure; the caller owns it.
+ */
 #ifndef LEDIG_MODEL_LEASES_H
 #define LEDIG_MODEL_LEASES_H
 
@@ -15,9 +16,6 @@ struct leases;
 
 struct leases *leases_create(void); /* read_at 0: everything counts as alive. NULL when out of memory */
 void leases_free(struct leases *leases);
-
-/* Makes the id of a lease: "<taken_at in hex>-<suffix>". `id` takes LEDIG_ID_CHARS_MAX + 1 bytes. */
-void lease_id(int64_t taken_at_ms, const char *suffix, char id[static LEDIG_ID_CHARS_MAX + 1]);
 
 /* A new reading: begin, put each lease that stands in the store, end. `read_at_ms` is the store's time of the reading.
  * Returns from `leases_reading_end` whether any lease ended or vanished since the reading before. */

@@ -1,4 +1,7 @@
 #include "clients/cli/arguments.h"
+#include "clients/cli/terminal.h"
+#include "clients/cli/wire_text.h"
+#include "protocol/shape.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -6,21 +9,65 @@
 #include <string.h>
 
 #define FLAGS_COUNT_MAX 24
+#define SHARED_COUNT_MAX 8
 #define WORD_CHARS_MAX 32 /* longer ones are not compared */
 
-static const char shared_help[] =
+/* ---- Help ---- */
+
+static const char help_person[] =
     "\nWho you are (one of these; a token is never an argument, since others can read those):\n"
     "  LEDIG_TOKEN=…        a token in the environment\n"
     "  --token-file FILE    a token in a file; re-read when it is refused\n"
     "  --as USER[@COMPANY]  on the broker's machine: a token made with the key in the data directory\n"
     "    --data DIR         that directory ($LEDIG_DATA, ./var/data, or var/data beside the program's)\n"
-    "    --role ROLE        to act as: member, switchboard, lead, admin, router\n"
+    "    --role ROLE        to act as: member (the default), switchboard, lead or admin\n"
     "\nGeneral:\n"
     "  --url URL            where the broker is (default: the one that runs on the data directory)\n"
     "  --json               one JSON object a line, as the protocol has it\n"
-    "  --help\n"
+    "  --help\n";
+
+/* with the role that is made, and the roles there are for it */
+static const char help_http[] =
+    "\nWith which token (one of these; a token is never an argument, since others can read those):\n"
+    "  LEDIG_TOKEN=…        one in the environment\n"
+    "  --token-file FILE    one in a file, alone or as a header line for curl\n"
+    "  --data DIR           on the broker's machine, and where none of these is given: one made with the key in the\n"
+    "                       data directory ($LEDIG_DATA, ./var/data, or var/data beside the program's)\n"
+    "    --as USER          whom it names (default: ledig)\n"
+    "    --role ROLE        %s\n"
+    "\nGeneral:\n"
+    "  --url URL            the routers' port (default: of the broker that runs on the data directory)\n"
+    "  --json               the broker's answer as it came, on one line\n"
+    "  --help\n";
+
+static const char help_key[] = "\nGeneral:\n"
+                               "  --json        as a JSON object\n"
+                               "  --help\n"
+                               "\nExit code: 0 done; 1 the key cannot be used; 2 wrong command line; 3 the key may not "
+                               "be used.\n";
+
+static const char help_exit_code[] =
     "\nExit code: 0 done; 1 refused; 2 wrong command line; 3 not allowed; 4 the broker cannot be reached or cannot\n"
     "answer now.\n";
+
+static void give_help(const struct command *command) {
+    printf("ledig %s %s\n\n%s\n%s", command->name, command->usage, command->summary, command->help);
+    switch (command->acting) {
+    case AS_PERSON:
+        fputs(help_person, stdout);
+        break;
+    case AS_ROUTER:
+        printf(help_http, "router (the default), operator or admin");
+        break;
+    case AS_ADMIN:
+        printf(help_http, "admin (the default) or operator");
+        break;
+    case WITH_THE_KEY:
+        fputs(help_key, stdout);
+        return;
+    }
+    fputs(help_exit_code, stdout);
+}
 
 /* ---- Nearest ---- */
 
@@ -74,15 +121,35 @@ enum exit_code arguments_wrong(const struct command *command, const char *format
 }
 
 static enum exit_code unknown_flag(const struct command *command, const char *word, const struct option *options) {
-    const char *names[FLAGS_COUNT_MAX], *name = word + strspn(word, "-");
+    const char *names[FLAGS_COUNT_MAX];
     char bare[WORD_CHARS_MAX + 1];
     size_t count = 0;
-    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(name, "="), name);
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word); /* the value may be a secret */
+    if (strcmp(bare, "token") == 0)
+        return arguments_wrong(command,
+                               "there is no flag --token: others can read the command line. Put the token into "
+                               "LEDIG_TOKEN, or into a file for --token-file");
     for (; options[count].name; count++)
         names[count] = options[count].name;
-    const char *nearest = strncmp(word, "--", 2) == 0 ? arguments_nearest(bare, names, count) : NULL;
-    if (nearest) return arguments_wrong(command, "there is no flag %s; did you mean --%s?", word, nearest);
-    return arguments_wrong(command, "there is no flag %s", word);
+    const char *nearest = arguments_nearest(bare, names, count);
+    if (nearest) return arguments_wrong(command, "there is no flag --%s; did you mean --%s?", bare, nearest);
+    return arguments_wrong(command, "there is no flag --%s", bare);
+}
+
+bool arguments_check_text(const struct command *command, const char *what, const char *text, size_t chars_max,
+                          enum exit_code *code) {
+    char fault[WIRE_TEXT_FAULT_BYTES];
+    if (!text || wire_text_check(text, chars_max, fault) == 0) return true;
+    *code = arguments_wrong(command, "%s %s", what, fault);
+    return false;
+}
+
+bool arguments_check_id(const struct command *command, const char *what, const char *id, enum exit_code *code) {
+    char harmless[2 * WORD_CHARS_MAX];
+    if (!id || shape_is_id(id)) return true;
+    text_harmless(id, harmless, sizeof harmless);
+    *code = arguments_wrong(command, "there can be no %s “%s”: an id has 1 to 64 of a-z 0-9 . _ -", what, harmless);
+    return false;
 }
 
 /* ---- Reading ---- */
@@ -98,30 +165,53 @@ static size_t collect(const struct flag *from, size_t count, const struct flag *
     return count;
 }
 
-static void give_help(const struct command *command) {
-    printf("ledig %s %s\n\n%s\n%s%s", command->name, command->usage, command->summary, command->help, shared_help);
+/* The first word that looks like a flag and is none, behind its dashes; NULL where there is none. Each flag has to be
+ * written out: getopt takes a beginning for the whole, and `--token` would be --token-file. */
+static const char *find_unknown(int argc, char **argv, const struct option *options) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--", 2) != 0) continue;
+        const char *name = argv[i] + 2;
+        size_t length = strcspn(name, "=");
+        const struct option *option = options;
+        while (option->name && (strlen(option->name) != length || strncmp(option->name, name, length) != 0))
+            option++;
+        if (!option->name) return name;
+        if (option->has_arg == required_argument && !name[length]) i++;
+    }
+    return NULL;
+}
+
+/* The flags that the command shares with others; `shared` has room for all of them. */
+static void list_shared(const struct command *command, struct arguments *arguments, bool *help, struct flag *shared) {
+    *shared++ = (struct flag){"data", &arguments->data, NULL};
+    *shared++ = (struct flag){"role", &arguments->role, NULL};
+    *shared++ = (struct flag){"json", NULL, &arguments->json};
+    *shared++ = (struct flag){"help", NULL, help};
+    if (command->acting != WITH_THE_KEY) {
+        *shared++ = (struct flag){"url", &arguments->url, NULL};
+        *shared++ = (struct flag){"token-file", &arguments->token_file, NULL};
+        *shared++ = (struct flag){"as", &arguments->as, NULL};
+    }
+    *shared = (struct flag){NULL, NULL, NULL};
 }
 
 bool arguments_read(const struct command *command, int argc, char **argv, const struct flag *own,
                     struct arguments *arguments, enum exit_code *code) {
     bool help = false;
     *arguments = (struct arguments){0};
-    const struct flag shared[] = {
-        {"url", &arguments->url, NULL},
-        {"token-file", &arguments->token_file, NULL},
-        {"data", &arguments->data, NULL},
-        {"as", &arguments->as, NULL},
-        {"role", &arguments->role, NULL},
-        {"json", NULL, &arguments->json},
-        {"help", NULL, &help},
-        {NULL, NULL, NULL},
-    };
+    struct flag shared[SHARED_COUNT_MAX];
     const struct flag *flags[FLAGS_COUNT_MAX];
     struct option options[FLAGS_COUNT_MAX];
+    list_shared(command, arguments, &help, shared);
     collect(shared, collect(own, 0, flags, options), flags, options);
+    const char *unknown = find_unknown(argc, argv, options);
+    if (unknown) {
+        *code = unknown_flag(command, unknown, options);
+        return false;
+    }
 
     opterr = 0;
-    optind = 1;
+    optind = 0; /* begins anew, also after an earlier reading (getopt(3), notes) */
     int found;
     while ((found = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (found == 'h') {
@@ -133,7 +223,7 @@ bool arguments_read(const struct command *command, int argc, char **argv, const 
             *code = arguments_wrong(command, "--%s takes no value", flags[optopt - 256]->name);
             return false;
         } else if (found == '?') {
-            *code = unknown_flag(command, argv[optind - 1], options);
+            *code = arguments_wrong(command, "there is no flag -%c", optopt > ' ' && optopt < 0x7f ? optopt : '?');
             return false;
         } else if (flags[found - 256]->text) {
             *flags[found - 256]->text = optarg;

@@ -22,8 +22,12 @@ struct arguments {
     int rest_count;
 };
 
+/* With which token a command comes to the broker; tells which of the shared flags it has, and their help. */
+enum acting { AS_PERSON, AS_ROUTER, AS_ADMIN, WITH_THE_KEY /* mints, and comes to no broker */ };
+
 struct command {
     const char *name, *summary;
+    enum acting acting;
     const char *help; /* after the line of usage: flags, examples */
     const char *usage;
     enum exit_code (*run)(const struct command *command, int argc, char **argv);
@@ -37,6 +41,12 @@ bool arguments_read(const struct command *command, int argc, char **argv, const 
 /* Says that something about the command line is wrong, and where to read on. Always EXIT_USAGE. */
 enum exit_code arguments_wrong(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Whether the broker could take this text (NULL is fine), or an id; else says what is wrong with `what`, and *code is
+ * the exit code. */
+bool arguments_check_text(const struct command *command, const char *what, const char *text, size_t chars_max,
+                          enum exit_code *code);
+bool arguments_check_id(const struct command *command, const char *what, const char *id, enum exit_code *code);
 
 /* The candidate that `word` was probably meant to be, or NULL where none is near. */
 const char *arguments_nearest(const char *word, const char *const *candidates, size_t count);

@@ -1,4 +1,5 @@
 #include "clients/cli/errand.h"
+#include "protocol/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
         return arguments_wrong(
             command, "there is no purpose %s; there are presence, call_history, analytics, marketing", consent.purpose);
     }
+    if (!arguments_check_text(command, "the version of the text", consent.text, LEDIG_WORD_CHARS_MAX, &code))
+        return code;
     if (!take_answer(arguments.rest[1], &consent.granted))
         return arguments_wrong(command, "yes or no? %s is neither", arguments.rest[1]);
     return errand_run(&errand);
@@ -66,12 +69,13 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command consent_command = {
     .name = "consent",
+    .acting = AS_PERSON,
     .usage = "PURPOSE yes|no [--text VERSION]",
     .summary = "give or withdraw consent, to presence above all",
     .run = run,
     .help =
         "\n  PURPOSE         presence, call_history, analytics or marketing\n"
-        "  --text VERSION  version of the text that the person has read (default 1)\n"
+        "  --text VERSION  version of the text that the person has read, up to 32 characters (default 1)\n"
         "\nWithout consent to presence colleagues see nothing but `unknown`; withdrawing it destroys what was known.\n"
         "\nExamples:\n"
         "  ledig consent --as ola presence yes\n"

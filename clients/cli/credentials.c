@@ -111,6 +111,29 @@ static enum exit_code key_trouble(const struct command *command, const char *dat
     return error == LEDIG_EFORBIDDEN || (error == LEDIG_EIO && cause == EACCES) ? EXIT_NOT_ALLOWED : EXIT_REFUSED;
 }
 
+static bool are_companies(const char *companies) {
+    char copy[TOKEN_COMPANIES_BYTES_MAX], *rest = NULL;
+    snprintf(copy, sizeof copy, "%s", companies);
+    for (char *id = strtok_r(copy, " ", &rest); id; id = strtok_r(NULL, " ", &rest))
+        if (!shape_is_id(id)) return false;
+    return companies[strspn(companies, " ")] != 0;
+}
+
+/* Says which of the claims it is that no token can have. */
+static enum exit_code unfit_claims(const struct command *command, const struct token_claims *claims) {
+    enum exit_code code;
+    bool all = strcmp(claims->companies, "*") == 0,
+         serves = claims->role == ROLE_ROUTER || claims->role == ROLE_OPERATOR;
+    if (!arguments_check_id(command, "user", claims->user, &code)) return code;
+    if (!serves && (all || strchr(claims->companies, ' ')) && (all || are_companies(claims->companies)))
+        return arguments_wrong(command, "%s is for routers and operators; a %s is of one",
+                               all ? "--company \"*\"" : "more than one company", role_name(claims->role));
+    if (!all && !are_companies(claims->companies))
+        return arguments_wrong(command, "--company takes an id, 1 to 64 of a-z 0-9 . _ -; for routers and operators "
+                                        "several with blanks between, or \"*\" for all");
+    return arguments_wrong(command, "--ttl takes a time such as 1h, 30m or 7d, at most 366d");
+}
+
 bool mint(const struct command *command, const char *data, struct token_claims *claims, int64_t ttl_ms,
           char token[static LEDIG_TOKEN_CHARS_MAX + 1], enum exit_code *code) {
     struct token_key *key;
@@ -123,7 +146,7 @@ bool mint(const struct command *command, const char *data, struct token_claims *
     claims->expires_at_ms = claims->issued_at_ms + ttl_ms;
     error = token_mint(key, claims, token);
     token_key_close(key);
-    if (error) *code = arguments_wrong(command, "no token can have this user, company, role and life time");
+    if (error) *code = unfit_claims(command, claims);
     return error == 0;
 }
 
@@ -179,7 +202,8 @@ bool credentials_find(const struct command *command, const struct arguments *arg
     if (arguments->token_file) {
         credentials->source = FROM_FILE;
         if (read_token(arguments->token_file, credentials->token)) return true;
-        fprintf(stderr, "ledig %s: there is no token in %s\n", command->name, arguments->token_file);
+        /* not its name: who mistakes the flag gives it a token */
+        fprintf(stderr, "ledig %s: the file of --token-file has no token in it, or cannot be read\n", command->name);
         *code = EXIT_NOT_ALLOWED;
         return false;
     }

@@ -41,7 +41,7 @@ static void print_problem(const struct command *command, int status, const json_
     harmless(problem, "title", title);
     harmless(problem, "detail", detail);
     if (!title[0]) snprintf(title, sizeof title, "the broker answered with status %d", status);
-    fprintf(stderr, "ledig %s: %s%s%s\n", command->name, title, detail[0] ? ": " : "", detail);
+    fprintf(stderr, "ledig %s: %s\n", command->name, detail[0] ? detail : title);
     json_array_foreach(json_object_get(problem, "errors"), index, error) print_error(error);
 }
 

@@ -63,7 +63,6 @@ static enum exit_code send_file(const struct command *command, const struct argu
         print_counts("queues", json_object_get(answer, "queues"));
     }
     if (code == EXIT_DONE && !dry_run) company_remember(errand.data, company);
-    if (code == EXIT_REFUSED && !arguments->json) fprintf(stderr, "Nothing was changed.\n");
     json_decref(answer);
     return code;
 }
@@ -87,6 +86,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command import_command = {
     .name = "import",
+    .acting = AS_ADMIN,
     .usage = "FILE.csv --company C [--dry-run]",
     .summary = "bring a company's people, numbers and queues in from a file",
     .run = run,

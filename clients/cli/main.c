@@ -1,8 +1,10 @@
 /* ledig: Ledig from the command line. This file only finds the command; each has a file of its own. */
 #include "clients/cli/arguments.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COMMANDS_COUNT_MAX 32
 
@@ -47,11 +49,22 @@ static enum exit_code run(int argc, char **argv) {
         char help[] = "--help", *asked[] = {argv[2], help, NULL};
         return command->run(command, 2, asked);
     }
-    enum exit_code code = command->run(command, argc - 1, argv + 1);
-    if (fflush(stdout) != 0 && code == EXIT_DONE) code = EXIT_REFUSED; /* what was printed did not arrive */
-    return code;
+    return command->run(command, argc - 1, argv + 1);
+}
+
+/* A socket that took the number of a closed standard stream would be written to. These cannot be. */
+static void open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return;
 }
 
 int main(int argc, char **argv) {
-    return (int)run(argc, argv);
+    open_standard_streams();
+    enum exit_code code = run(argc, argv);
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (!written && code == EXIT_DONE) {
+        fprintf(stderr, "ledig: standard output cannot be written to\n");
+        code = EXIT_REFUSED;
+    }
+    return (int)code;
 }

@@ -112,6 +112,12 @@ bool people_take(struct people *people, const struct ledig_change *change) {
     return true;
 }
 
+bool people_has(const struct people *people, const char *user) {
+    struct person *person;
+    HASH_FIND_STR(people->all, user, person);
+    return person != NULL;
+}
+
 void people_doubt(struct people *people) {
     for (struct person *person = people->all; person; person = person->hh.next)
         person->doubted = true;

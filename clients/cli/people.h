@@ -14,6 +14,9 @@ void people_free(struct people *people);
 /* Takes a row and keeps it; false when out of memory. Rows of queues are not for here. */
 bool people_take(struct people *people, const struct ledig_change *change);
 
+/* Whether anything is known of this user. */
+bool people_has(const struct people *people, const char *user);
+
 /* What is not taken again until people_settle has gone. */
 void people_doubt(struct people *people);
 

@@ -39,6 +39,14 @@ static void print_route(const json_t *answer) {
     putchar('\n');
 }
 
+static void print_age(const json_t *answer) {
+    const json_t *age = json_object_get(answer, "stale_ms");
+    char stale[WHEN_STALE_BYTES];
+    fflush(stdout); /* what it is about comes first */
+    if (when_stale(json_is_integer(age) ? (int64_t)json_integer_value(age) : INT64_MAX, stale))
+        fprintf(stderr, "%s\n", stale);
+}
+
 static enum exit_code run(const struct command *command, int argc, char **argv) {
     struct arguments arguments;
     enum exit_code code;
@@ -60,7 +68,10 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
                                  .company = "*",
                                  .call = {.method = "GET", .path = (const char *)path.bytes, .timeout_ms = TIMEOUT_MS}};
     code = errand_http_run(&errand, &answer);
-    if (code == EXIT_DONE && !arguments.json) print_route(answer);
+    if (code == EXIT_DONE && !arguments.json) {
+        print_route(answer);
+        print_age(answer);
+    }
     json_decref(answer);
     buffer_free(&path);
     return code;
@@ -68,6 +79,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command route_command = {
     .name = "route",
+    .acting = AS_ROUTER,
     .usage = "NUMBER",
     .summary = "what a router is told about a call to this number",
     .run = run,

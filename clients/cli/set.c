@@ -2,6 +2,7 @@
 #include "clients/cli/errand.h"
 #include "clients/cli/terminal.h"
 #include "clients/cli/when.h"
+#include "protocol/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static void done(struct errand *errand, const struct ledig_result *result) {
         snprintf(text, sizeof text, "  until %s", until);
         terminal_put(&terminal, TINT_NONE, text, 0, 0);
     }
-    if (set->note) {
+    if (set->note && set->note[0]) {
         terminal_put(&terminal, TINT_NONE, "  “", 0, 0);
         terminal_put(&terminal, TINT_NONE, set->note, 0, 0);
         terminal_put(&terminal, TINT_NONE, "”", 0, 0);
@@ -40,6 +41,15 @@ static void done(struct errand *errand, const struct ledig_result *result) {
         terminal_put(&terminal, TINT_NONE, set->forward, 0, 0);
     }
     putchar('\n');
+}
+
+static bool refused(struct errand *errand, const struct ledig_result *result) {
+    const struct ledig_availability *set = errand->arg;
+    bool is_user = result->field && strcmp(result->field, "user") == 0;
+    if (result->error != LEDIG_ENOT_FOUND || !is_user || !set->user) return false;
+    fprintf(stderr, "ledig set: there is no colleague %s\n", set->user);
+    errand_end(errand, EXIT_REFUSED);
+    return true;
 }
 
 static bool check_status(const struct command *command, const char *status, enum exit_code *code) {
@@ -53,6 +63,13 @@ static bool check_status(const struct command *command, const char *status, enum
     return false;
 }
 
+static bool check_texts(const struct command *command, const struct ledig_availability *set, enum exit_code *code) {
+    return arguments_check_text(command, "the note", set->note, LEDIG_NOTE_CHARS_MAX, code) &&
+           arguments_check_text(command, "the activity", set->activity, LEDIG_WORD_CHARS_MAX, code) &&
+           arguments_check_text(command, "the target of --forward", set->forward, LEDIG_ID_CHARS_MAX, code) &&
+           arguments_check_id(command, "user", set->user, code);
+}
+
 static enum exit_code run(const struct command *command, int argc, char **argv) {
     struct ledig_availability set = {0};
     const char *until = NULL;
@@ -60,14 +77,15 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
                                  {"note", &set.note, NULL},         {"forward", &set.forward, NULL},
                                  {"user", &set.user, NULL},         {NULL, NULL, NULL}};
     struct arguments arguments;
-    struct errand errand = {.command = command, .arguments = &arguments, .ask = ask, .done = done, .arg = &set};
+    struct errand errand = {
+        .command = command, .arguments = &arguments, .ask = ask, .done = done, .refused = refused, .arg = &set};
     enum exit_code code;
     if (!arguments_read(command, argc, argv, flags, &arguments, &code)) return code;
     if (arguments.rest_count == 0) return arguments_wrong(command, "which status? available, busy, dnd or away");
     if (arguments.rest_count > 1)
         return arguments_wrong(command, "one status at a time; %s is too much", arguments.rest[1]);
     set.status = arguments.rest[0];
-    if (!check_status(command, set.status, &code)) return code;
+    if (!check_status(command, set.status, &code) || !check_texts(command, &set, &code)) return code;
     int error = until ? when_parse(until, now_ms(), &set.until) : 0;
     if (error == LEDIG_ECONFLICT) return arguments_wrong(command, "--until %s is past", until);
     if (error)
@@ -78,14 +96,15 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command set_command = {
     .name = "set",
+    .acting = AS_PERSON,
     .usage = "STATUS [--activity A] [--until WHEN] [--note TEXT] [--forward TO] [--user USER]",
     .summary = "set availability: available, busy, dnd or away",
     .run = run,
     .help = "\n  --activity A   why: meeting, lunch, break, vacation, sick or a word of the company's own\n"
             "  --until WHEN   the return time: 14:30, 45m, 1h30m, tomorrow, mandag 10:00, 2026-12-01T14:30\n"
-            "  --note TEXT    what colleagues may read\n"
+            "  --note TEXT    what colleagues may read: a line of up to 200 characters\n"
             "  --forward TO   where calls go meanwhile: a number, a colleague or a queue\n"
-            "  --user USER    on behalf of this colleague; the role must allow it\n"
+            "  --user USER    on behalf of this colleague, with --role switchboard or a token that allows it\n"
             "\nWhat is not given is cleared. `available` alone returns to the automatic state.\n"
             "\nExamples:\n"
             "  ledig set --as ola busy --activity meeting --until 14:30 --note \"Styremøte\"\n"

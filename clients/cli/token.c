@@ -18,12 +18,17 @@ static bool take_claims(const struct command *command, const char *data, const c
                         : arguments_wrong(command, "there is no role %s", role);
         return false;
     }
-    if (!user || strlen(user) >= sizeof claims->user) {
+    if (!user) {
         *code = arguments_wrong(command, "for whom? --user USER");
         return false;
     }
+    if (!arguments_check_id(command, "user", user, code)) return false;
     memcpy(claims->user, user, strlen(user) + 1);
-    if (company && strlen(company) < sizeof claims->companies) {
+    if (company && strlen(company) >= sizeof claims->companies) {
+        *code = arguments_wrong(command, "--company is longer than %d characters", TOKEN_COMPANIES_BYTES_MAX - 1);
+        return false;
+    }
+    if (company) {
         memcpy(claims->companies, company, strlen(company) + 1);
     } else if (!company_default(data, claims->companies)) {
         *code = arguments_wrong(command, "of which company? --company COMPANY");
@@ -63,6 +68,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command token_command = {
     .name = "token",
+    .acting = WITH_THE_KEY,
     .usage = "--data DIR --company C --user U [--role ROLE] [--ttl 1h] [--header]",
     .summary = "mint a token with the broker's own key, on its machine",
     .run = run,

@@ -1,7 +1,9 @@
 #include "clients/cli/credentials.h"
+#include "clients/cli/line.h"
 #include "clients/cli/people.h"
 #include "protocol/message.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -33,7 +35,9 @@ static void end(struct watch *watch, enum exit_code code) {
 
 /* A reader that has gone away (`ledig watch | head`) ends the watch. */
 static void flush(struct watch *watch) {
-    if (fflush(stdout) != 0) end(watch, EXIT_DONE);
+    if (fflush(stdout) == 0) return;
+    if (errno == EPIPE) clearerr(stdout); /* no failure */
+    end(watch, EXIT_DONE);
 }
 
 static void interrupted(uv_signal_t *handle, int signal) {
@@ -81,6 +85,13 @@ static void message(void *arg, const struct message *message) {
 
 /* ---- How the line is ---- */
 
+/* They are followed all the same, and are shown once they come to be. */
+static void name_the_missing(const struct watch *watch) {
+    for (int i = 0; i < watch->arguments->rest_count; i++)
+        if (!people_has(watch->people, watch->arguments->rest[i]))
+            fprintf(stderr, "ledig watch: there is no colleague %s yet\n", watch->arguments->rest[i]);
+}
+
 static void became_live(struct watch *watch) {
     if (watch->settled) return;
     watch->settled = true;
@@ -88,16 +99,19 @@ static void became_live(struct watch *watch) {
     size_t count = people_settle(watch->people, &watch->terminal, now_ms(), !watch->listed);
     flush(watch);
     if (!watch->listed)
-        fprintf(stderr, "ledig watch: live; %zu colleagues of %s. Ctrl-C ends.\n", count, watch->company);
+        fprintf(stderr, "ledig watch: live; %zu %s of %s. Ctrl-C ends.\n", count,
+                count == 1 ? "colleague" : "colleagues", watch->company);
+    if (!watch->listed) name_the_missing(watch);
     watch->listed = true;
 }
 
 static void complain(const struct watch *watch, const char *what, const struct ledig_status *status) {
-    char reason[512];
-    text_harmless(status->reason ? status->reason : ledig_error_meaning(status->error), reason, sizeof reason);
-    fprintf(stderr, "ledig watch: %s%s%s\n", what, what[0] ? ": " : "", reason);
+    char reason[LINE_REASON_BYTES];
+    line_reason(status, reason);
+    fprintf(stderr, "ledig watch: %s%s%s", what, what[0] ? ": " : "", reason);
     if (status->phase == LEDIG_WAITING && watch->connected_once)
-        fprintf(stderr, "ledig watch: trying again in %.1f s\n", status->retry_ms / 1000.0);
+        fprintf(stderr, "; trying again in %.1f s", status->retry_ms / 1000.0);
+    fputc('\n', stderr);
 }
 
 static void status_changed(void *arg, const struct ledig_status *status) {
@@ -180,6 +194,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
     if (follow != (arguments.rest_count > 0))
         return arguments_wrong(command, follow ? "--follow whom?" : "to see some colleagues only: --follow %s",
                                follow ? "" : arguments.rest[0]);
+    for (int i = 0; i < arguments.rest_count; i++)
+        if (!arguments_check_id(command, "user", arguments.rest[i], &code)) return code;
     struct watch watch = {.command = command, .arguments = &arguments, .url = url};
     watch.credentials = calloc(1, sizeof *watch.credentials);
     watch.people = people_create();
@@ -198,6 +214,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 
 const struct command watch_command = {
     .name = "watch",
+    .acting = AS_PERSON,
     .usage = "[--follow USER…]",
     .summary = "see every colleague change, live",
     .run = run,

@@ -1,7 +1,6 @@
 #include "clients/cli/when.h"
 #include "protocol/errors.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -255,4 +254,19 @@ void when_format(int64_t at_ms, int64_t now_ms, char to[static WHEN_FORMATTED_BY
     else
         snprintf(to, WHEN_FORMATTED_BYTES, "%04d-%02d-%02d %02d:%02d", (then.tm_year + 1900) % 10000,
                  (then.tm_mon + 1) % 100, then.tm_mday % 100, then.tm_hour % 100, then.tm_min % 100);
+}
+
+bool when_stale(int64_t age_ms, char to[static WHEN_STALE_BYTES]) {
+    static const char because[] = "the broker's store is away";
+    int64_t age_s = age_ms / 1000;
+    if (age_ms <= WHEN_STALE_MS) return false;
+    if (age_ms == INT64_MAX)
+        snprintf(to, WHEN_STALE_BYTES, "(nobody knows how old this is: %s)", because);
+    else if (age_s < 2 * 60)
+        snprintf(to, WHEN_STALE_BYTES, "(as of %d s ago: %s)", (int)age_s, because);
+    else if (age_s < 2 * 3600)
+        snprintf(to, WHEN_STALE_BYTES, "(as of %d min ago: %s)", (int)(age_s / 60), because);
+    else
+        snprintf(to, WHEN_STALE_BYTES, "(as of %lld h ago: %s)", (long long)(age_s / 3600), because);
+    return true;
 }

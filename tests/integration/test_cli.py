@@ -97,6 +97,14 @@ def test_watch_follows_only_whom_it_was_told_to(broker, company, ledig):
         ledig("set", "--as", at(company, "ola"), "busy")
         watch.sees("Ola Prøvesen +busy")
         assert not any("Nina" in line for line in watch.out)
+        assert not any("there is no colleague" in line for line in watch.err)
+
+
+def test_watch_names_those_whom_it_cannot_follow_yet(broker, make_company, ledig):
+    company = make_company(rows=[person("kari", "Kari Ås")])
+    with Watch(broker, "--as", at(company, "kari"), "--follow", "kari", "nosuch") as watch:
+        watch.says("there is no colleague nosuch yet")
+        watch.says("live; 1 colleague of ")
 
 
 def test_watch_as_json_is_the_protocol_a_line_a_message(broker, company, ledig):
@@ -115,7 +123,8 @@ def test_watch_survives_a_worker_that_is_killed_and_says_so(start_broker, make_c
         watch.says("live")
         shown = len(watch.out)
         broker.kill_worker("app")
-        watch.says("the line is down")
+        line = watch.says("the line is down")
+        assert re.fullmatch(r"ledig watch: the line is down: [\w ,]+; trying again in [\d.]+ s", line) and "store" not in line
         watch.says("connected again")
         done = broker.ledig("set", "--data", broker.data, "--as", at(company, "ola"), "busy", "--note", "etterpå")
         assert done.returncode == 0, done.stderr
@@ -133,12 +142,11 @@ def test_colour_is_for_terminals(broker, company):
         assert "\x1b" not in watch.sees("Ola")
 
 
-def test_a_note_cannot_command_a_colleagues_terminal(broker, company):
-    def set_note(text):
-        return broker.ledig("set", "--data", broker.data, "--as", at(company, "ola"), "busy", "--note", text)
+async def test_a_note_cannot_command_a_colleagues_terminal(broker, company):
+    ola = await company.app("ola")
     with Watch(broker, "--as", at(company, "kari"), terminal=True, env=dict(NO_COLOR="1")) as watch:
         watch.says("live")
-        assert set_note("\x1b[2Jhei\x9b").returncode == 0
+        await ola.set("busy", note="\x1b[2Jhei\x9b")
         line = watch.sees("hei")
         assert "\\x1b[2Jhei" in line and "\x1b" not in line
 
@@ -189,6 +197,58 @@ def test_numbers_and_queues_can_be_asked_about(broker, make_company, ledig):
     assert re.search(r"^support  \d free, \d busy", done.stdout, re.M) and re.search(r"Ola +unknown", done.stdout), done.stdout
 
 
+def test_a_number_that_nobody_has_is_named(broker, company, ledig):
+    done = ledig("ask", "--as", at(company, "kari"), "--numbers", "abc", "10000001")
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr == "ledig ask: nobody has abc\nledig ask: nobody has 10000001\n", done
+    number = company.numbers["ola"]
+    spoken = f"00{number[1:5]} {number[5:]}"
+    done = ledig("ask", "--as", at(company, "kari"), "--numbers", spoken, "+4799999999")
+    assert done.returncode == 0 and "Ola" in done.stdout and done.stderr == "ledig ask: nobody has +4799999999\n", done
+    done = ledig("ask", "--as", at(company, "kari"), "--json", "--numbers", "+4799999999")
+    assert done.returncode == 1 and json.loads(done.stdout)["t"] == "answer", done
+
+
+def test_who_is_not_there_is_named(broker, company, ledig):
+    def asked(*arguments):
+        return ledig("ask", "--as", at(company, "kari"), *arguments)
+    done = asked("nosuch")
+    assert (done.returncode, done.stderr) == (1, "ledig ask: there is no colleague nosuch\n"), done
+    done = asked("ola", "nosuch", "nina", "ninaa", "--queues", "suport", "support")
+    assert done.returncode == 1 and done.stdout == "", done
+    assert done.stderr.splitlines() == ["ledig ask: there is no colleague nosuch", "ledig ask: there is no colleague ninaa",
+                                        "ledig ask: there is no queue suport"]
+    done = ledig("set", "--as", at(company, "kari"), "--role", "switchboard", "busy", "--user", "nosuch")
+    assert (done.returncode, done.stderr) == (1, "ledig set: there is no colleague nosuch\n"), done
+
+
+@pytest.mark.slow(240)
+def test_while_the_store_is_away_answers_say_how_old_they_are(start_broker, make_company):
+    broker = start_broker(store_timeout_ms=700, verify_ms=300)
+    company, unheard_of = make_company(broker=broker), make_company(broker=broker, consent=False)
+    def ledig(*arguments):
+        return broker.ledig(*arguments, "--data", broker.data)
+    with Watch(broker, "--as", at(company, "kari")) as watch:
+        watch.says("live")
+        for _ in range(5):  # a company that is asked about again is kept loaded for routers
+            done = ledig("route", company.numbers["ola"])
+            assert done.returncode == 0 and done.stderr == "", done
+        redis = broker.redis_pid()
+        os.kill(redis, signal.SIGSTOP)
+        try:
+            def says_its_age(*arguments):
+                done = ledig(*arguments)
+                assert done.returncode == 0 and done.stdout, done
+                return re.fullmatch(r"\(as of \d+ s ago: the broker's store is away\)\n", done.stderr)
+            wait_until(lambda: says_its_age("ask", "--as", at(company, "kari"), "ola"), "ask says how old its answer is")
+            wait_until(lambda: says_its_age("route", company.numbers["ola"]), "route says how old its answer is")
+            assert ledig("ask", "--as", at(company, "kari"), "ola", "--json").stderr == ""
+            done = ledig("ask", "--as", at(unheard_of, "kari"), "ola")
+            assert (done.returncode, done.stderr) == (4, "ledig ask: the broker's store does not answer now; try again in 2 s\n"), done
+        finally:
+            os.kill(redis, signal.SIGCONT)
+        broker.wait_ready()
+
+
 def test_without_consent_there_is_nothing_to_set_and_it_says_how_to_give_it(broker, make_company, ledig):
     company = make_company(consent=False)
     done = ledig("set", "--as", at(company, "ola"), "busy")
@@ -203,14 +263,40 @@ def test_without_consent_there_is_nothing_to_set_and_it_says_how_to_give_it(brok
 
 def test_another_may_be_set_by_role_only(broker, company, ledig):
     done = ledig("set", "--as", at(company, "kari"), "busy", "--user", "ola")
-    assert done.returncode == 3 and done.stderr, done
+    assert done.returncode == 3 and "your role may only set your own" in done.stderr and "--role switchboard" in done.stderr, done
+    done = broker.ledig("set", "--url", broker.url, "busy", "--user", "ola", env=dict(LEDIG_TOKEN=company.token("kari")))
+    assert done.returncode == 3 and "--role" not in done.stderr, done
     done = ledig("set", "--as", at(company, "kari"), "--role", "switchboard", "busy", "--user", "ola")
     assert done.returncode == 0 and done.stdout == "ola  busy\n", done
 
 
-def test_a_wrong_value_names_its_field(broker, company, ledig):
-    done = ledig("set", "--as", at(company, "ola"), "busy", "--note", "x" * 201)
-    assert done.returncode == 1 and "note" in done.stderr, done
+def test_a_wrong_value_is_the_subject_of_the_sentence(broker, company, ledig):
+    done = ledig("set", "--as", at(company, "ola"), "busy", "--activity", "in_call")
+    assert done.returncode == 1 and done.stderr.startswith("ledig set: the activity must be a word"), done
+    done = ledig("set", "--as", at(company, "ola"), "busy", "--forward", "ola")
+    assert done.returncode == 1 and done.stderr.startswith("ledig set: the target of --forward must be another"), done
+
+
+@pytest.mark.parametrize("flag,value,fault", [
+    ("--note", "å" * 201, "the note is longer than 200 characters: it has 201"),
+    ("--note", "\udcff\udcfe", "the note is not valid UTF-8"),
+    ("--note", "a\nb", "the note has a control character in it: U+000A"),
+    ("--note", "\x9b2J", "the note has a control character in it: U+009B"),
+    ("--activity", "m" * 33, "the activity is longer than 32 characters: it has 33"),
+    ("--activity", "\udcff", "the activity is not valid UTF-8"),
+    ("--user", "Ola Normann", "there can be no user “Ola Normann”"),
+    ("--forward", "+47\t1", "the target of --forward has a control character in it"),
+])
+def test_a_text_that_cannot_be_is_told_before_anything_is_sent(broker, company, flag, value, fault):
+    done = broker.ledig("set", "busy", flag, value, "--url", "ws://127.0.0.1:1/v1", env=dict(LEDIG_TOKEN="x.y.z"))
+    assert done.returncode == 2 and done.stderr.startswith(f"ledig set: {fault}"), done
+
+
+def test_the_longest_note_is_taken_and_an_empty_one_is_none(broker, company, ledig):
+    done = ledig("set", "--as", at(company, "ola"), "busy", "--note", "å" * 200)
+    assert done.returncode == 0, done
+    done = ledig("set", "--as", at(company, "ola"), "busy", "--note", "")
+    assert (done.returncode, done.stdout) == (0, "busy\n"), done
 
 
 # ---- who, and where ----
@@ -258,6 +344,25 @@ def test_a_watch_whose_token_expires_goes_on_with_another(start_broker, make_com
         watch.says("connected again")
 
 
+def test_a_token_on_the_command_line_is_refused_and_not_repeated(broker):
+    for words in (["--token", "eyJhbG.abc.def"], ["--token=eyJhbG.abc.def"], ["--token-file", "eyJhbG.abc.def"], ["--tok=eyJhbG.abc.def"]):
+        done = broker.ledig("set", "busy", *words)
+        assert done.returncode in (2, 3) and "eyJ" not in done.stdout + done.stderr and "--tok" in done.stderr, done
+    assert "LEDIG_TOKEN" in broker.ledig("set", "busy", "--token", "eyJhbG.abc.def").stderr
+
+
+def test_a_closed_standard_output_is_exit_code_1(broker, company):
+    words = ["ask", "--data", broker.data, "--as", at(company, "kari"), "ola"]
+    for arguments in (words, ["--help"]):
+        for where in (">&-", ">/dev/full"):
+            done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {where}', BUILD / "ledig", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, cwd="/", env=environment())
+            assert done.returncode == 1 and "standard output cannot be written to" in done.stderr, (where, done)
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" <&- 2>&-', BUILD / "ledig", *map(str, words)], stdout=subprocess.PIPE, text=True,
+                          cwd="/", env=environment())
+    assert done.returncode == 0 and "Ola" in done.stdout, done
+
+
 def test_nobody_there_is_exit_code_4(broker, company):
     token = dict(LEDIG_TOKEN=company.token("ola"))
     for command in (("set", "busy"), ("ask", "ola"), ("watch",)):
@@ -297,6 +402,20 @@ def test_a_token_alone_goes_to_stdout(broker):
     assert done.returncode == 2 and done.stdout == ""
 
 
+@pytest.mark.parametrize("company,user,role,fault", [
+    ("demo x", "ola", "member", "more than one company is for routers and operators; a member is of one"),
+    ("*", "ola", "lead", '--company "*" is for routers and operators; a lead is of one'),
+    ("Demo", "ola", "member", "--company takes an id"),
+    ("demo Demo", "pbx", "router", "--company takes an id"),
+    ("", "ola", "member", "--company takes an id"),
+    ("x" * 3000, "ola", "router", "--company is longer"),
+    ("demo", "Ola", "member", "there can be no user “Ola”"),
+])
+def test_a_claim_that_no_token_can_have_is_named(broker, company, user, role, fault):
+    done = broker.ledig("token", "--data", broker.data, "--company", company, "--user", user, "--role", role)
+    assert (done.returncode, done.stdout) == (2, "") and fault in done.stderr, done
+
+
 # ---- import ----
 
 def test_an_import_says_what_it_did_and_can_be_repeated(broker, ledig, tmp_path):
@@ -318,7 +437,8 @@ def test_a_bad_file_is_refused_line_by_line_and_nothing_is_changed(broker, ledig
     done = ledig("import", path, "--company", "badfirm")
     assert done.returncode == 1 and done.stdout == "", done
     assert re.search(r"^  line 3, user: ", done.stderr, re.M) and re.search(r"^  line 4, numbers: ", done.stderr, re.M), done.stderr
-    assert "Nothing was changed" in done.stderr
+    assert done.stderr.startswith("ledig import: lines of the file are wrong; nothing was changed\n"), done.stderr
+    assert done.stderr.lower().count("nothing was changed") == 1, done.stderr
     path.write_text("user,name,numbers,department,role,queues\nkari,Kari,,,,\n")
     assert "1 new" in ledig("import", path, "--company", "badfirm").stdout
 
@@ -348,6 +468,12 @@ def test_a_large_file_arrives_whole(broker, ledig, tmp_path):
     ("watch ola", "--follow ola"),
     ("set busy --url http://x", "ws://"),
     ("route 1 --url ws://x", "http://"),
+    ("set busy --unt 5m", "there is no flag --unt"),
+    ("set -x", "there is no flag -x"),
+    ("ask Ola", "there can be no user “Ola”"),
+    ("ask --queues Køen", "there can be no queue “Køen”"),
+    ("watch --follow Ola", "there can be no user “Ola”"),
+    ("token --as ola", "there is no flag --as"),
     ("", "ledig COMMAND --help"),
 ])
 def test_a_wrong_command_line_is_exit_code_2_and_says_what_would_be_right(broker, line, hint):
@@ -365,3 +491,15 @@ def test_every_command_explains_itself_with_examples(broker):
             done = broker.ledig(*words)
             assert done.returncode == 0 and "Examples:" in done.stdout and done.stderr == "", done
     assert re.fullmatch(r"ledig \d+\.\d+\.\d+\n", broker.ledig("--version").stdout)
+
+
+@pytest.mark.parametrize("command,has,lacks", [
+    ("set", ["--as USER", "--role ROLE", "--token-file", "200 characters"], ["routers' port", "operator"]),
+    ("route", ["--token-file", "routers' port", "operator"], ["switchboard", "as the protocol has it"]),
+    ("import", ["--token-file", "routers' port", "admin (the default)"], ["switchboard", "as the protocol has it"]),
+    ("token", ["--role ROLE", "operator", "--json"], ["LEDIG_TOKEN", "--token-file", "--as", "--url"]),
+])
+def test_help_has_what_the_command_takes_and_no_more(broker, command, has, lacks):
+    text = broker.ledig(command, "--help").stdout
+    assert all(word in text for word in has) and not any(word in text for word in lacks), text
+    assert all(len(line) <= 120 for line in text.splitlines()), text

@@ -225,7 +225,9 @@ class Device:
             assert not refusal, refusal
 
     async def settle(self):
-        """Makes one of several possible outcomes the known one, by a request that is acknowledged."""
+        """Makes one of several possible outcomes the known one, by requests that are acknowledged. A consent that is
+        given anew begins from nothing."""
+        self.person.unknown(consent=True, status=None)
         answer = await self.app.request("consent", purpose="presence", granted=True, text="v1")
         if answer["t"] != "ok":
             return False

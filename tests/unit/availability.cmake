@@ -1,1 +1,2 @@
-set(availability_libraries ledig_model)
+include("${CMAKE_CURRENT_LIST_DIR}/lease_fixture.cmake")
+set(availability_libraries ledig_model lease_fixture)

@@ -1,5 +1,6 @@
 /* The rule, as a table: each rule, each pair of rules, each time limit; and as a property of random facts. */
 #include "broker/model/availability.h"
+#include "tests/unit/lease_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

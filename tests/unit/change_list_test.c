@@ -12,11 +12,18 @@
 
 #define ENTRIES 50
 
+/* The first entry behind the cursor, or NULL. */
+static struct change_list_entry *first_after(const struct change_list *list, uint64_t cursor) {
+    for (size_t i = change_list_index_after(list, cursor); i < list->length; i++)
+        if (list->slots[i].entry != NULL) return list->slots[i].entry;
+    return NULL;
+}
+
 static void an_empty_list_has_nothing_behind_any_cursor(void **state) {
     (void)state;
     struct change_list list = {0};
-    assert_null(change_list_after(&list, 0));
-    assert_null(change_list_after(&list, 7));
+    assert_null(first_after(&list, 0));
+    assert_null(first_after(&list, 7));
     assert_int_equal(list.last, 0);
     change_list_close(&list);
 }
@@ -27,13 +34,13 @@ static void an_entry_that_changes_stands_behind_every_cursor(void **state) {
     struct change_list_entry a = {0}, b = {0};
     assert_int_equal(change_list_move(&list, &a), 0);
     assert_int_equal(change_list_move(&list, &b), 0);
-    assert_ptr_equal(change_list_after(&list, 0), &a);
-    assert_ptr_equal(change_list_after(&list, a.place), &b);
+    assert_ptr_equal(first_after(&list, 0), &a);
+    assert_ptr_equal(first_after(&list, a.place), &b);
     uint64_t seen_all = list.last;
-    assert_null(change_list_after(&list, seen_all));
+    assert_null(first_after(&list, seen_all));
     assert_int_equal(change_list_move(&list, &a), 0);
-    assert_ptr_equal(change_list_after(&list, 0), &b);
-    assert_ptr_equal(change_list_after(&list, seen_all), &a);
+    assert_ptr_equal(first_after(&list, 0), &b);
+    assert_ptr_equal(first_after(&list, seen_all), &a);
     assert_int_equal(list.listed, 2);
     change_list_close(&list);
 }
@@ -47,8 +54,8 @@ static void a_removed_entry_is_never_met_again(void **state) {
     assert_int_equal(change_list_move(&list, &a), 0);
     change_list_remove(&list, &a);
     assert_int_equal(a.place, 0);
-    assert_ptr_equal(change_list_after(&list, 0), &b);
-    assert_null(change_list_after(&list, b.place));
+    assert_ptr_equal(first_after(&list, 0), &b);
+    assert_null(first_after(&list, b.place));
     change_list_remove(&list, &a); /* not listed: nothing happens */
     assert_int_equal(list.listed, 1);
     change_list_close(&list);
@@ -102,7 +109,7 @@ static void random_moves_agree_with_a_plain_order(void **state) {
             listed += entries[i].place != 0;
             if (entries[i].place > cursor && (first == NULL || entries[i].place < first->place)) first = &entries[i];
         }
-        assert_ptr_equal(change_list_after(&list, cursor), first);
+        assert_ptr_equal(first_after(&list, cursor), first);
         assert_int_equal(list.listed, listed);
     }
     change_list_close(&list);

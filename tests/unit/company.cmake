@@ -1,2 +1,3 @@
+include("${CMAKE_CURRENT_LIST_DIR}/lease_fixture.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/company_fixture.cmake")
-set(company_libraries company_fixture)
+set(company_libraries company_fixture lease_fixture)

@@ -1,5 +1,6 @@
 /* The replica: what it takes in, what it shows, and who moves. */
 #include "tests/unit/company_fixture.h"
+#include "tests/unit/lease_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

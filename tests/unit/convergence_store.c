@@ -1,4 +1,5 @@
 #include "tests/unit/convergence_store.h"
+#include "tests/unit/lease_fixture.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* Leases as read: who lives, who ended when, and what is said of one that stands in no reading. */
 #include "broker/model/leases.h"
 #include "protocol/errors.h"
+#include "tests/unit/lease_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 // cmocka wants the headers above first
 #include <cmocka.h>
 
@@ -34,15 +34,9 @@ static int close_leases(void **state) {
 }
 
 static void an_id_tells_when_it_was_taken(void **state) {
-    (void)state;
-    char id[LEDIG_ID_CHARS_MAX + 1];
-    lease_id(255, "worker-1", id);
-    assert_string_equal(id, "ff-worker-1");
-    char suffix[200];
-    memset(suffix, 'x', sizeof suffix - 1);
-    suffix[sizeof suffix - 1] = '\0';
-    lease_id(255, suffix, id);
-    assert_int_equal(strlen(id), LEDIG_ID_CHARS_MAX);
+    struct leases *leases = *state;
+    take_reading(leases, T, NULL, 0);
+    assert_int_equal(leases_ended_at(leases, "ff-worker-1"), 255);
 }
 
 static void before_the_first_reading_everything_lives(void **state) {

@@ -1,5 +1,6 @@
 /* The row of a queue, made of its members' views and of the calls that wait. */
 #include "tests/unit/company_fixture.h"
+#include "tests/unit/lease_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -157,6 +157,25 @@ static void a_moment_is_shown_as_short_as_can_be_understood(void **state) {
     assert_string_equal(text, "2027-07-01 14:00");
 }
 
+static void expect_stale(int64_t age_ms, const char *wanted) {
+    char text[WHEN_STALE_BYTES];
+    assert_true(when_stale(age_ms, text));
+    assert_string_equal(text, wanted);
+}
+
+static void an_answer_that_is_old_says_how_old(void **state) {
+    (void)state;
+    char text[WHEN_STALE_BYTES];
+    assert_false(when_stale(0, text));
+    assert_false(when_stale(WHEN_STALE_MS, text));
+    expect_stale(WHEN_STALE_MS + 1, "(as of 3 s ago: the broker's store is away)");
+    expect_stale(119999, "(as of 119 s ago: the broker's store is away)");
+    expect_stale(120000, "(as of 2 min ago: the broker's store is away)");
+    expect_stale(7200000, "(as of 2 h ago: the broker's store is away)");
+    expect_stale(INT64_MAX - 1, "(as of 2562047788015 h ago: the broker's store is away)");
+    expect_stale(INT64_MAX, "(nobody knows how old this is: the broker's store is away)");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_time_of_day_is_the_next_such),
@@ -168,6 +187,7 @@ int main(void) {
         cmocka_unit_test(a_time_that_autumn_has_twice_is_the_first_that_lies_ahead),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(a_moment_is_shown_as_short_as_can_be_understood),
+        cmocka_unit_test(an_answer_that_is_old_says_how_old),
     };
     return cmocka_run_group_tests(tests, in_norway, NULL);
 }

@@ -1,0 +1,1 @@
+set(line_libraries ledig_cli)

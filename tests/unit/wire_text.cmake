@@ -1,0 +1,1 @@
+set(wire_text_libraries ledig_cli)
