@@ -239,3 +239,15 @@ async def test_two_workers_share_the_company(start_broker, make_company):
         again = await company.app(user)
         assert await apps[user].until_closed() == 4409
         assert not again.closed
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM), (signal.SIGHUP,)],
+                         ids=["asked twice", "Ctrl-C and asked", "its terminal is gone"])
+def test_however_it_is_asked_to_end_nothing_stays(start_broker, signals):
+    broker = start_broker()
+    data = str(broker.data)
+    for number in signals:
+        broker.process.send_signal(number)
+    broker.stop()
+    assert broker.returncode == 0
+    wait_until(lambda: processes_with(data) == [], "no process is left")
