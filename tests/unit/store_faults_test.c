@@ -541,7 +541,7 @@ static void tcp_with_a_password_and_a_database_works(void **state) {
         port++;
     }
     server_tell(&fixture->server, "ACL SETUSER ledig on >secret ~* &* +@all");
-    snprintf(url, sizeof url, "redis://localhost:%d/3", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d/3", port);
     struct store_options options = {
         .url = url, .user = "ledig", .password = "wrong", .events = {.lost = on_lost}, .arg = &heard};
     store = fixture_open(fixture, &options);
