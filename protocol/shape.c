@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+bool shape_same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 bool shape_is_id(const char *text) {
     size_t length = text ? strnlen(text, LEDIG_ID_CHARS_MAX + 1) : 0;
     if (length < 1 || length > LEDIG_ID_CHARS_MAX) return false;

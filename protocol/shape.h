@@ -110,6 +110,9 @@ int shape_check(const uint8_t *bytes, size_t length, struct fault *fault);
 /* Whether the text is [a-z0-9._-]{1,64}. NULL is not. */
 bool shape_is_id(const char *text);
 
+/* Whether two optional texts are the same; NULL is the same as NULL alone. */
+bool shape_same_text(const char *a, const char *b);
+
 /* Number of characters (code points), or -1 where it is not valid UTF-8. */
 long shape_characters(const char *text, size_t length);
 

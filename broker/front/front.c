@@ -14,7 +14,6 @@
 #define ACCEPT_BURST 16     /* connections taken in one turn of the loop: those that are connected go on meanwhile */
 #define ACCEPT_PAUSE_MS 100 /* without descriptors */
 #define LISTEN_BACKLOG 4096 /* a storm waits in the kernel; somaxconn bounds it */
-#define HANDSHAKE_S 10      /* TCP to the end of the HTTP head */
 #define WEBSOCKET_READ_BYTES 512 /* kept for each connection; longer messages are put together */
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
@@ -137,7 +136,7 @@ static int create_context(struct front *front) {
                                              .max_http_header_data =
                                                  front->service ? APP_HEAD_BYTES_MAX : HTTP_HEADERS_BYTES_MAX,
                                              .max_http_header_pool = HANDSHAKES_MAX,
-                                             .timeout_secs = HANDSHAKE_S,
+                                             .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,
                                              .retry_and_idle_policy = &no_pings};
     lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);

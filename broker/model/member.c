@@ -75,14 +75,10 @@ void member_free(struct company *company, struct member *member) {
 
 /* ---- The view ---- */
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* But for last_active, which is never by itself a reason to tell anybody. */
 static bool same_row(const struct view *a, const struct view *b) {
     return a->availability == b->availability && a->since == b->since && a->until == b->until &&
-           a->presence == b->presence && same_text(a->activity, b->activity) && same_text(a->note, b->note);
+           a->presence == b->presence && shape_same_text(a->activity, b->activity) && shape_same_text(a->note, b->note);
 }
 
 static void set_due(struct company *company, struct member *member, int64_t now_ms) {
@@ -120,8 +116,8 @@ static bool same_calls(const struct list *a, const struct list *b) {
     const struct own_call *x = a->at, *y = b->at;
     if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (x[i].since != y[i].since || x[i].ends_at != y[i].ends_at || !same_text(x[i].state, y[i].state) ||
-            !same_text(x[i].router, y[i].router))
+        if (x[i].since != y[i].since || x[i].ends_at != y[i].ends_at || !shape_same_text(x[i].state, y[i].state) ||
+            !shape_same_text(x[i].router, y[i].router))
             return false;
     return true;
 }
@@ -130,8 +126,8 @@ static bool same_sessions(const struct list *a, const struct list *b) {
     const struct own_session *x = a->at, *y = b->at;
     if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (x[i].state_at != y[i].state_at || !same_text(x[i].state, y[i].state) ||
-            !same_text(x[i].before, y[i].before) || !same_text(x[i].incarnation, y[i].incarnation))
+        if (x[i].state_at != y[i].state_at || !shape_same_text(x[i].state, y[i].state) ||
+            !shape_same_text(x[i].before, y[i].before) || !shape_same_text(x[i].incarnation, y[i].incarnation))
             return false;
     return true;
 }
@@ -139,9 +135,9 @@ static bool same_sessions(const struct list *a, const struct list *b) {
 /* Whether two states look the same at any time and with any leases, not only now. */
 static bool same_facts(const struct state_record *a, const struct state_record *b) {
     return a->until == b->until && a->set_at == b->set_at && a->last_call_ended_at == b->last_call_ended_at &&
-           a->wrap_up_until == b->wrap_up_until && same_text(a->status, b->status) &&
-           same_text(a->activity, b->activity) && same_text(a->note, b->note) && same_calls(&a->calls, &b->calls) &&
-           same_sessions(&a->sessions, &b->sessions);
+           a->wrap_up_until == b->wrap_up_until && shape_same_text(a->status, b->status) &&
+           shape_same_text(a->activity, b->activity) && shape_same_text(a->note, b->note) &&
+           same_calls(&a->calls, &b->calls) && same_sessions(&a->sessions, &b->sessions);
 }
 
 /* The row stays where it is. On a replica that heard of the change later, the facts before may have come to look
@@ -185,7 +181,7 @@ static bool same_texts(const struct texts *a, const struct texts *b) {
 }
 
 static bool same_profile_row(const struct profile_record *a, const struct profile_record *b) {
-    return same_text(a->name, b->name) && same_text(a->department, b->department) &&
+    return shape_same_text(a->name, b->name) && shape_same_text(a->department, b->department) &&
            same_texts(&a->numbers, &b->numbers) && same_texts(&a->queues, &b->queues);
 }
 

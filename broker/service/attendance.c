@@ -27,19 +27,15 @@ static const struct session *find_by_device(const struct attendee *attendee, con
     return NULL;
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* Writes the facts of a session over what the record had of it. Returns whether they differ. */
 static bool describe(const struct session *session, struct own_session *part) {
     const char *state = presence_name((enum presence)session->state);
     const char *before = presence_name((enum presence)session->state_before);
     const char *incarnation = session->service->incarnation.id;
-    bool differs = !same_text(part->session, session->id) || !same_text(part->device, session->device) ||
-                   !same_text(part->kind, session->kind) || !same_text(part->incarnation, incarnation) ||
-                   !same_text(part->state, state) || part->state_at != session->state_at_ms ||
-                   !same_text(part->before, before);
+    bool differs = !shape_same_text(part->session, session->id) || !shape_same_text(part->device, session->device) ||
+                   !shape_same_text(part->kind, session->kind) || !shape_same_text(part->incarnation, incarnation) ||
+                   !shape_same_text(part->state, state) || part->state_at != session->state_at_ms ||
+                   !shape_same_text(part->before, before);
     part->session = session->id;
     part->device = session->device;
     part->kind = session->kind;

@@ -10,12 +10,8 @@ static void give_dropped(struct import *import);
 
 /* ---- What a line makes of a record ---- */
 
-static bool same_text(const char *a, const char *b) {
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static bool set_text(const char **to, const char *text) {
-    if (same_text(*to, text)) return false;
+    if (shape_same_text(*to, text)) return false;
     *to = text;
     return true;
 }

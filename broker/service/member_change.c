@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static void clear_manual(struct state_record *state) {
     state->status = state->activity = state->note = state->forward = state->set_by = NULL;
     state->until = state->set_at = 0;
@@ -28,8 +24,9 @@ static int tidy(const struct request *request, struct state_record *state, struc
 
 static bool is_set_already(const struct state_record *state, const struct message_set *set, bool cleared) {
     if (cleared) return !state->status;
-    return same_text(state->status, set->status) && same_text(state->activity, set->activity) &&
-           same_text(state->note, set->note) && same_text(state->forward, set->forward) && state->until == set->until;
+    return shape_same_text(state->status, set->status) && shape_same_text(state->activity, set->activity) &&
+           shape_same_text(state->note, set->note) && shape_same_text(state->forward, set->forward) &&
+           state->until == set->until;
 }
 
 int member_change_set(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
@@ -73,7 +70,7 @@ static int put_consent(struct profile_record *profile, const struct consent *con
         if (strcmp(old[i].purpose, consent->purpose) == 0) at = i;
     }
     if (at < count && list[at].granted == consent->granted &&
-        (!consent->granted || same_text(list[at].text, consent->text)))
+        (!consent->granted || shape_same_text(list[at].text, consent->text)))
         return UPDATE_NOTHING;
     if (at == count && !consent->granted) return UPDATE_NOTHING; /* never given */
     struct rest rest = at < count ? list[at].rest : (struct rest){0};

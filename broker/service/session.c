@@ -142,13 +142,16 @@ static void keep(struct session *session, const struct buffer *message) {
     uint32_t length = (uint32_t)(message->length - CONNECTION_HEADROOM);
     if (!session->outbox) session->outbox = calloc(1, sizeof *session->outbox);
     if (!session->outbox || session->outbox->length > SESSION_OUTBOX_BYTES_MAX) {
-        session->stage = session->stage == SESSION_JOINING ? SESSION_JOINING : SESSION_ENDING;
-        fanout_leave(session);
-        connection_close(session->connection, CLOSE_POLICY, "answers are not taken");
+        session_end(session, 0, "answers are not taken", CLOSE_POLICY);
         return;
     }
     buffer_append(session->outbox, &length, sizeof length);
     buffer_append(session->outbox, message->bytes, message->length);
+    if (session->outbox->failed) { /* half an answer is none, and what is acknowledged must not be lost unseen */
+        free_outbox(session);
+        session_end(session, 0, "out of memory", CLOSE_GOING_AWAY);
+        return;
+    }
     connection_pause(session->connection, true);
     connection_want_writable(session->connection);
 }
