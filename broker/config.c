@@ -44,6 +44,7 @@ static const struct key keys[] = {
      "an app in the background hears at most this often"},
     {"grace-ms", MS_, AT(grace_ms), 20, 600000, "30000", "MS", "a dropped connection keeps its session so long"},
     {"slice-ms", MS_, AT(slice_ms), 1, 1000, "1", "MS", "a flush that takes longer lets others go first"},
+    {"flush-ms", MS_, AT(flush_ms), 1, 1000, "5", "MS", "under load changes may wait so long for each other"},
     {"stall-ms", MS_, AT(stall_ms), 50, 600000, "60000", "MS", "a client that takes nothing for so long is dropped"},
     {"idle-ms", MS_, AT(idle_ms), 100, MS_MOST, "600000", "MS",
      "a company that nobody asks for is unloaded after this"},

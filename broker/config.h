@@ -22,7 +22,7 @@ struct config {
     char redis_user[CONFIG_TEXT_BYTES];
     char redis_password_file[PATH_MAX];
     uint32_t workers;
-    uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, stall_ms, idle_ms,
+    uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, flush_ms, stall_ms, idle_ms,
         lease_ms;
     char log_level[16];
     char worker[16]; /* set by the supervisor for its children: "app" or "router" */

@@ -131,6 +131,7 @@ static int open_service(struct worker *worker) {
                                       .background_ms = config->background_ms,
                                       .grace_ms = config->grace_ms,
                                       .slice_ms = config->slice_ms,
+                                      .flush_ms = config->flush_ms,
                                       .stall_ms = config->stall_ms,
                                       .idle_ms = config->idle_ms,
                                       .lease_ms = config->lease_ms,

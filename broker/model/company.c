@@ -16,6 +16,7 @@ struct company *company_open(const char *id, const struct leases *leases) {
 
 void company_close(struct company *company) {
     if (company == NULL) return;
+    filters_orphan(company);
     struct member *member, *next_member;
     HASH_ITER(hh, company->members, member, next_member)
     member_free(company, member);

@@ -92,12 +92,24 @@ const struct state_record *member_state(const struct member *member);     /* NUL
 /* The newest place: the cursor of one who has seen everything. */
 uint64_t company_last_place(const struct company *company);
 
-/* Whom a subscriber wants to hear of. Owned by the subscriber; user and queue ids need not exist (yet). */
+/* Whom a subscriber wants to hear of. User and queue ids need not exist (yet). Equal filters of a company are one and
+ * the same, held by each who created it until released. After company_close it can only be released. */
 struct filter;
-struct filter *filter_create(const struct texts *users /* .all = everyone */, const struct texts *queues,
+struct filter *filter_create(struct company *company, const struct texts *users /* .all = everyone */,
+                             const struct texts *queues,              /* may be NULL, as users and self */
                              const char *self /* always included */); /* NULL when out of memory */
-void filter_free(struct filter *filter);
-bool filter_is_all(const struct filter *filter); /* everyone's rows, and no queue's */
+void filter_release(struct filter *filter);
+
+/* What the caller keeps for a filter; NULL at first. */
+void filter_set_owner(struct filter *filter, void *owner);
+void *filter_owner(const struct filter *filter);
+
+/* Tells the owners of all filters that let through an entry which has moved since the last call: once or several times
+ * each. Costs time for each move and each filter that names what moved; nobody else is looked at. Returns the moves. */
+size_t company_tell(struct company *company, void (*moved)(void *owner));
+
+/* No entry that the filter lets through has moved to a later place than this one, as of the last company_tell. */
+uint64_t filter_last_place(const struct filter *filter);
 
 /* One frame: encodes into `frame` what stands behind `cursor` and passes `filter`, at most LEDIG_MESSAGE_BYTES_MAX
  * bytes. Sets *cursor to where the frame ends. Returns whether more stands behind it. */

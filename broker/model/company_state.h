@@ -45,7 +45,7 @@ struct entry { /* what stands in the change list */
     uint64_t revision;                /* a place below it may have seen another row */
     int64_t clock_at;                 /* a place of an earlier time may have seen another row; 0 = none */
     enum entry_kind kind;
-    uint32_t id_hash; /* for filters */
+    struct topic *topic; /* NULL = no filter names it */
 };
 
 enum due_kind { DUE_MEMBER, DUE_CALL };
@@ -110,9 +110,18 @@ struct company {
     size_t entries_count, items_count; /* that may stand in the list and the agenda */
     struct change_list list;
     struct agenda agenda;
-    struct queue *touched; /* whose figures may have changed */
-    struct arena *arena;   /* for decoding */
-    struct buffer row;     /* for encoding */
+    struct queue *touched;         /* whose figures may have changed */
+    struct filter *filters, *wide; /* all, and those that let through every person */
+    struct topic *user_topics, *queue_topics;
+    struct entry **picked; /* room for what one filter names */
+    size_t picked_capacity;
+    uint64_t told; /* place up to which the filters were told */
+    struct {       /* those who were sent away together come back from the same place */
+        uint64_t version, last, row_revision, cursor;
+        int64_t now_ms, row_clock_at;
+    } resumed;
+    struct arena *arena; /* for decoding */
+    struct buffer row;   /* for encoding */
     uint32_t comparison;
     uint64_t version, pruned;
     uint64_t unnamed;      /* revision of a tombstone that cannot be told of, since its id is not known */
@@ -177,7 +186,15 @@ void numbers_give(struct company *company, const struct texts *numbers, const st
 const struct number *number_find(const struct company *company, const char *text);
 
 /* filter.c */
-uint32_t id_hash(const char *id);
 bool filter_passes(const struct filter *filter, const struct entry *entry);
+void topic_meets_member(struct company *company, struct member *member); /* who has just come into being */
+void topic_meets_queue(struct company *company, struct queue *queue);
+void topic_loses(struct topic *topic);        /* its member or queue goes */
+void filters_orphan(struct company *company); /* those that somebody still holds can only be released then */
+
+/* Whether to ask the filter costs less than to look at so many entries; and the entries that it names and that stand
+ * behind a cursor, in company->picked, in the order of the list. */
+bool filter_names_fewer(const struct filter *filter, size_t entries);
+size_t filter_pick(struct company *company, const struct filter *filter, uint64_t cursor);
 
 #endif

@@ -27,8 +27,8 @@ static struct member *member_create(struct company *company, const char *user) {
     struct member *member = calloc(1, sizeof *member + length + 1);
     if (member == NULL) return NULL;
     memcpy(member->user, user, length + 1);
-    member->profile_entry = (struct entry){.kind = ENTRY_REMOVED, .id_hash = id_hash(user)};
-    member->state_entry = (struct entry){.kind = ENTRY_MEMBER, .id_hash = id_hash(user)};
+    member->profile_entry = (struct entry){.kind = ENTRY_REMOVED};
+    member->state_entry = (struct entry){.kind = ENTRY_MEMBER};
     member->due.kind = DUE_MEMBER;
     availability_derive(NULL, NULL, 0, company->leases, &member->view);
     return member;
@@ -45,6 +45,7 @@ struct member *member_for(struct company *company, const char *user) {
         free(member);
         return NULL;
     }
+    topic_meets_member(company, member);
     member->profile_entity = adopt(company, RECORD_PROFILE, member);
     member->state_entity = adopt(company, RECORD_STATE, member);
     if (member->profile_entity != NULL && member->state_entity != NULL) return member;
@@ -64,6 +65,7 @@ void member_free(struct company *company, struct member *member) {
     agenda_set(&company->agenda, &member->due, NEVER);
     entry_unlist(company, &member->profile_entry);
     entry_unlist(company, &member->state_entry);
+    topic_loses(member->state_entry.topic);
     entity_leave(company, member->profile_entity);
     entity_leave(company, member->state_entity);
     HASH_DEL(company->members, member);

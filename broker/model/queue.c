@@ -27,13 +27,15 @@ struct queue *queue_for(struct company *company, const char *id) {
         free(queue);
         return NULL;
     }
-    queue->entry = (struct entry){.kind = ENTRY_QUEUE, .id_hash = id_hash(id)};
+    queue->entry = (struct entry){.kind = ENTRY_QUEUE};
+    topic_meets_queue(company, queue);
     return queue;
 }
 
 void queue_free(struct company *company, struct queue *queue) {
     if (queue->record != NULL) numbers_give(company, &queue->record->numbers, NULL, queue);
     entry_unlist(company, &queue->entry);
+    topic_loses(queue->entry.topic);
     HASH_DEL(company->queues, queue);
     company_reserve_less(company, 1, 0);
     free(queue->record);

@@ -28,16 +28,31 @@ static bool may_differ(const struct entry *entry, const struct place *place) {
     return revision > place->version || entry->clock_at > place->now_ms - PLACE_SLACK_MS;
 }
 
-/* Before the first entry that may look different from what was seen at the place. Queues are left to the caller. */
-static uint64_t find_cursor(const struct company *company, const struct place *place) {
+static uint64_t search(const struct company *company, const struct place *place) {
     const struct change_list *list = &company->list;
-    if (company->row_revision <= place->version && company->row_clock_at <= place->now_ms - PLACE_SLACK_MS)
-        return list->last;
     for (size_t i = 0; i < list->length; i++) {
         const struct entry *entry = (const struct entry *)list->slots[i].entry;
         if (entry != NULL && entry->kind != ENTRY_QUEUE && may_differ(entry, place)) return list->slots[i].place - 1;
     }
     return list->last;
+}
+
+/* Before the first entry that may look different from what was seen at the place. Queues are left to the caller. */
+static uint64_t find_cursor(struct company *company, const struct place *place) {
+    const uint64_t last = company->list.last, revision = company->row_revision;
+    const int64_t clock_at = company->row_clock_at;
+    if (revision <= place->version && clock_at <= place->now_ms - PLACE_SLACK_MS) return last;
+    bool same = company->resumed.version == place->version && company->resumed.now_ms == place->now_ms &&
+                company->resumed.last == last && company->resumed.row_revision == revision &&
+                company->resumed.row_clock_at == clock_at;
+    if (same) return company->resumed.cursor;
+    company->resumed.cursor = search(company, place);
+    company->resumed.version = place->version;
+    company->resumed.now_ms = place->now_ms;
+    company->resumed.last = last;
+    company->resumed.row_revision = revision;
+    company->resumed.row_clock_at = clock_at;
+    return company->resumed.cursor;
 }
 
 bool company_resume(struct company *company, const struct filter *filter, const struct place *place, int64_t now_ms,

@@ -24,18 +24,30 @@ static void spoil(struct frame *frame, enum frame_list list) {
     frame->lists[list].rows.failed = true;
 }
 
+/* False where the frame is full: the cursor then stands before the entry. */
+static bool add(struct company *company, struct entry *entry, uint64_t *cursor, struct frame *frame) {
+    const struct row *row = entry_row(company, entry, frame->encoding);
+    if (row == NULL || !frame_fits(frame, row->length)) {
+        if (row == NULL) spoil(frame, list_of(entry));
+        *cursor = entry->listed.place - 1;
+        return false;
+    }
+    frame_add(frame, list_of(entry), row->bytes, row->length);
+    return true;
+}
+
 bool company_walk(struct company *company, const struct filter *filter, uint64_t *cursor, struct frame *frame) {
     const struct change_list *list = &company->list;
-    for (size_t i = change_list_index_after(list, *cursor); i < list->length; i++) {
-        struct entry *entry = (struct entry *)list->slots[i].entry;
-        if (entry == NULL || !filter_passes(filter, entry)) continue;
-        const struct row *row = entry_row(company, entry, frame->encoding);
-        if (row == NULL || !frame_fits(frame, row->length)) {
-            if (row == NULL) spoil(frame, list_of(entry));
-            *cursor = list->slots[i].place - 1;
-            return true;
+    size_t first = change_list_index_after(list, *cursor);
+    if (filter_names_fewer(filter, list->length - first)) {
+        size_t count = filter_pick(company, filter, *cursor);
+        for (size_t i = 0; i < count; i++)
+            if (!add(company, company->picked[i], cursor, frame)) return true;
+    } else {
+        for (size_t i = first; i < list->length; i++) {
+            struct entry *entry = (struct entry *)list->slots[i].entry;
+            if (entry != NULL && filter_passes(filter, entry) && !add(company, entry, cursor, frame)) return true;
         }
-        frame_add(frame, list_of(entry), row->bytes, row->length);
     }
     *cursor = list->last;
     return false;

@@ -12,11 +12,12 @@ static void go_on(struct session *session);
 
 /* ---- Who is it? ---- */
 
-static bool is_kind(const char *kind) {
+/* The constant that says the same; NULL for none. */
+static const char *find_kind(const char *kind) {
     static const char *const kinds[] = {"mobile", "desktop", "web", "deskphone"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kind, kinds[i]) == 0) return true;
-    return false;
+        if (strcmp(kind, kinds[i]) == 0) return kinds[i];
+    return NULL;
 }
 
 static void refuse_field(struct session *session, const char *field, const char *why) {
@@ -30,12 +31,12 @@ static bool take_device(struct session *session, const struct message_hello *hel
         refuse_field(session, "state", "must be active, idle or background");
         return false;
     }
-    if (!is_kind(hello->device->kind)) {
+    session->kind = find_kind(hello->device->kind);
+    if (!session->kind) {
         refuse_field(session, "kind", "must be mobile, desktop, web or deskphone");
         return false;
     }
     session->device = strdup(hello->device->id);
-    snprintf(session->kind, sizeof session->kind, "%s", hello->device->kind);
     session->state = (uint8_t)state;
     session->state_at_ms = session->joined_at_ms = service_now_ms(session->service);
     uint64_t random[2] = {0};
@@ -44,7 +45,34 @@ static bool take_device(struct session *session, const struct message_hello *hel
     return session->device != NULL;
 }
 
-static bool take_place(struct session *session, const struct message_hello *hello, const char *user) {
+/* A copy in one block. */
+static bool keep_ids(const struct texts *ids, struct texts *kept) {
+    size_t bytes = ids->count * sizeof *ids->at;
+    *kept = *ids;
+    for (uint32_t i = 0; i < ids->count; i++)
+        bytes += strlen(ids->at[i]) + 1;
+    kept->at = NULL;
+    if (ids->count == 0) return true;
+    char **at = malloc(bytes), *text = (char *)(at + ids->count);
+    if (!at) return false;
+    for (uint32_t i = 0; i < ids->count; i++) {
+        at[i] = strcpy(text, ids->at[i]);
+        text += strlen(text) + 1;
+    }
+    kept->at = (const char *const *)at;
+    return true;
+}
+
+void join_forget(struct session *session) {
+    struct session_hello *hello = session->hello;
+    if (!hello) return;
+    free((void *)(uintptr_t)hello->follow.at);
+    free((void *)(uintptr_t)hello->favourites.at);
+    free(hello);
+    session->hello = NULL;
+}
+
+static bool take_hello(struct session *session, const struct message_hello *hello, const char *user) {
     struct session_hello *kept = calloc(1, sizeof *kept);
     if (!kept) return false;
     session->hello = kept;
@@ -57,9 +85,23 @@ static bool take_place(struct session *session, const struct message_hello *hell
                                      .now_ms = hello->resume->now,
                                      .more = hello->resume->more};
     }
-    static const struct texts everyone = {.all = true, .present = true}, none = {0};
-    session->filter = filter_create(hello->follow.present ? &hello->follow : &everyone, &none, user);
-    return session->filter != NULL;
+    if (!keep_ids(&hello->follow, &kept->follow) || !keep_ids(&hello->favourites, &kept->favourites)) return false;
+    if (!hello->follow.present) kept->follow.all = true;
+    return true;
+}
+
+static bool find_audience(struct session *session) {
+    const struct session_hello *hello = session->hello;
+    struct filter *favourites = NULL;
+    struct audience *audience = audience_hold(session->tenant, &hello->follow, NULL, hello->user);
+    if (audience && hello->favourites.count > 0)
+        favourites = filter_create(tenant_company(session->tenant), &hello->favourites, NULL, NULL);
+    if (audience && (favourites || hello->favourites.count == 0)) {
+        session_set_audience(session, audience, favourites);
+        return true;
+    }
+    audience_release(audience);
+    return false;
 }
 
 void join_begin(struct session *session, const struct message_hello *hello) {
@@ -80,7 +122,7 @@ void join_begin(struct session *session, const struct message_hello *hello) {
         return;
     }
     session->tenant = tenant_hold(service, claims.companies);
-    if (!session->tenant || !take_place(session, hello, claims.user)) {
+    if (!session->tenant || !take_hello(session, hello, claims.user)) {
         session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
         return;
     }
@@ -150,20 +192,20 @@ static void send_welcome(struct session *session, bool resumed) {
 static void become_live(struct session *session) {
     const struct session_hello *hello = session->hello;
     struct company *company = tenant_company(session->tenant);
-    bool resumed = hello->resumes && company_resume(company, session->filter, &hello->place,
+    bool resumed = hello->resumes && company_resume(company, session->audience->filter, &hello->place,
                                                     service_now_ms(session->service), &session->cursor);
     if (!resumed) session->cursor = 0;
     session->stage = SESSION_LIVE;
     send_welcome(session, resumed);
     me_send(session);
     session->wants_frame = true;
-    free(session->hello);
-    session->hello = NULL;
+    join_forget(session);
     if (session->stage != SESSION_LIVE) return; /* took nothing */
-    if (fanout_join(session) != 0) {
+    if (audience_join(session) != 0) {
         session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
         return;
     }
+    fanout_owe(session);
     connection_pause(session->connection, session->outbox != NULL);
 }
 
@@ -188,7 +230,7 @@ static void go_on(struct session *session) {
         end_joining(session, LEDIG_EFORBIDDEN, "no such person in this company", CLOSE_FORBIDDEN, 0);
         return;
     }
-    int error = attendance_join(session, session->hello->user);
+    int error = find_audience(session) ? attendance_join(session, session->hello->user) : LEDIG_ENO_MEMORY;
     if (error == LEDIG_ERATE_LIMITED) {
         end_joining(session, error, "too many devices at once", CLOSE_RATE_LIMITED, session->service->options.grace_ms);
         return;

@@ -9,4 +9,7 @@ struct session;
 /* Takes the session from SESSION_NEW to SESSION_LIVE, or ends it. */
 void join_begin(struct session *session, const struct message_hello *hello);
 
+/* Frees what was kept of the hello. */
+void join_forget(struct session *session);
+
 #endif

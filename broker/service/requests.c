@@ -93,7 +93,7 @@ static void handle_device(struct session *session, uint32_t id, const struct mes
         answer_ok(session, id);
         return;
     }
-    fanout_mark(&session->service->fanout, session->tenant); /* what waited for a background app is due now */
+    fanout_owe(session); /* what waited for a background app is due now */
     struct request *request = request_begin(session, id, session->attendee->user);
     if (!request) return;
     int error = attendance_commit(session->attendee, request_finish, request);
@@ -103,16 +103,21 @@ static void handle_device(struct session *session, uint32_t id, const struct mes
 /* ---- follow ---- */
 
 static void handle_follow(struct session *session, uint32_t id, const struct message_follow *follow) {
-    struct filter *filter = filter_create(&follow->users, &follow->queues, session->attendee->user);
-    if (!filter) {
+    struct filter *favourites = NULL;
+    struct audience *audience =
+        audience_hold(session->tenant, &follow->users, &follow->queues, session->attendee->user);
+    if (audience && follow->favourites.count > 0)
+        favourites = filter_create(tenant_company(session->tenant), &follow->favourites, NULL, NULL);
+    if (!audience || (follow->favourites.count > 0 && !favourites)) {
+        audience_release(audience);
         session_error(session, id, LEDIG_EUNAVAILABLE, NULL, "out of memory", RETRY_UNAVAILABLE_MS);
         return;
     }
-    session_set_filter(session, filter);
+    session_set_audience(session, audience, favourites);
     session->cursor = 0;
     session->wants_frame = true;
     answer_ok(session, id);
-    fanout_mark(&session->service->fanout, session->tenant);
+    fanout_owe(session);
 }
 
 /* ---- consent ---- */

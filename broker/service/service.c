@@ -98,6 +98,7 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->background_ms, 20000);
     or_default(&options->grace_ms, SESSION_GRACE_MS);
     or_default(&options->slice_ms, 1);
+    or_default(&options->flush_ms, 5);
     or_default(&options->stall_ms, 60000);
     or_default(&options->idle_ms, 600000);
     or_default(&options->lease_ms, 10000);
@@ -171,6 +172,7 @@ static void on_store_closed(void *arg) {
     close_handle(service, (uv_handle_t *)&service->incarnation.timer);
     close_handle(service, (uv_handle_t *)&service->fanout.prepare);
     close_handle(service, (uv_handle_t *)&service->fanout.idle);
+    close_handle(service, (uv_handle_t *)&service->fanout.gathering);
 }
 
 static void on_lease_ended(void *arg, int error) {
@@ -183,8 +185,9 @@ void service_drain(struct service *service) {
     struct tenant *tenant, *next;
     service->draining = true;
     HASH_ITER(hh, service->tenants, tenant, next)
-    for (size_t i = tenant->live_count; i-- > 0;)
-        session_drain(tenant->live[i]);
+    for (struct audience *audience = tenant->audiences; audience; audience = audience->next)
+        for (uint32_t i = audience->count; i-- > 0;) /* from the end: one that is ended leaves the list */
+            session_drain(audience->live[i]);
 }
 
 void service_close(struct service *service, void (*closed)(void *arg), void *arg) {
@@ -195,6 +198,7 @@ void service_close(struct service *service, void (*closed)(void *arg), void *arg
     uv_timer_stop(&service->sweep);
     uv_timer_stop(&service->incarnation.timer);
     uv_prepare_stop(&service->fanout.prepare);
+    uv_timer_stop(&service->fanout.gathering);
     HASH_ITER(hh, service->tenants, tenant, next) attendance_dismiss(tenant);
     if (service->incarnation.id[0])
         store_lease_end(service->store, service->incarnation.id, on_lease_ended, service);

@@ -25,6 +25,7 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t background_ms;                  /* [20000] a background app hears at most this often */
     uint32_t grace_ms;                       /* [SESSION_GRACE_MS] a dropped connection keeps its session so long */
     uint32_t slice_ms;                       /* [1] a flush that takes longer lets others go first */
+    uint32_t flush_ms;                       /* [5] under load changes may wait so long for each other */
     uint32_t stall_ms;                       /* [60000] a client that takes nothing for so long is dropped */
     uint32_t idle_ms;                        /* [600000] a company that nobody asks for is unloaded after this */
     uint32_t lease_ms;                       /* [10000] a worker that does not renew its lease for so long is dead */
@@ -42,7 +43,7 @@ struct service {
     struct fanout fanout;
     struct routing routing;
     struct import *imports;        /* that are under way; see provisioning.h */
-    struct session *with_deadline; /* sessions without hello, and those within their grace */
+    struct session *with_deadline; /* utlist: sessions without hello, and those within their grace */
     uv_timer_t sweep;              /* deadlines, silence, companies that nobody needs */
     struct buffer scratch;         /* for the message that is being sent */
     struct arena *arena;           /* for the message that is being read */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define DRAIN_SPREAD_MS 2000 /* those who are sent away come back spread over this time */
 
@@ -16,36 +17,35 @@
 static void set_deadline(struct session *session, uint32_t after_ms) {
     struct service *service = session->service;
     session->deadline_ms = uv_now(service->loop) + after_ms;
-    if (session->in_list) return;
-    session->in_list = true;
-    session->before = NULL;
-    session->after = service->with_deadline;
-    if (session->after) session->after->before = session;
-    service->with_deadline = session;
+    if (session->has_deadline) return;
+    session->has_deadline = true;
+    DL_PREPEND2(service->with_deadline, session, before, after);
 }
 
 void session_clear_deadline(struct session *session) {
-    if (!session->in_list) return;
-    session->in_list = false;
-    if (session->before)
-        session->before->after = session->after;
-    else
-        session->service->with_deadline = session->after;
-    if (session->after) session->after->before = session->before;
+    if (!session->has_deadline) return;
+    session->has_deadline = false;
+    DL_DELETE2(session->service->with_deadline, session, before, after);
 }
 
 /* ---- Coming and going ---- */
 
 struct session *session_open(struct service *service, struct connection *connection, enum encoding encoding) {
-    struct session *session = calloc(1, sizeof *session);
+    struct session *session = aligned_alloc(SESSION_CACHE_LINE, sizeof *session);
     if (!session) return NULL;
+    memset(session, 0, sizeof *session);
     session->service = service;
     session->connection = connection;
     session->encoding = (uint8_t)encoding;
-    session->sent_at_ms = session->heard_at_ms = uv_now(service->loop);
+    session->sent_at_ms = session->heard_at_ms = (uint32_t)uv_now(service->loop);
     service->connections++;
     set_deadline(session, service->options.hello_ms);
     return session;
+}
+
+static void leave_audience(struct session *session) {
+    fanout_owe_no_more(session);
+    if (session->is_live) audience_leave(session);
 }
 
 static void free_outbox(struct session *session) {
@@ -55,20 +55,24 @@ static void free_outbox(struct session *session) {
     session->outbox = NULL;
 }
 
-void session_set_filter(struct session *session, struct filter *filter) {
-    if (session->filter && !filter_is_all(session->filter))
-        fanout_forget_filter(&session->service->fanout, session->filter);
-    filter_free(session->filter);
-    session->filter = filter;
+void session_set_audience(struct session *session, struct audience *audience, struct filter *favourites) {
+    bool was_live = session->is_live;
+    if (was_live) leave_audience(session);
+    audience_release(session->audience);
+    filter_release(session->favourites);
+    session->audience = audience;
+    session->favourites = favourites;
+    if (was_live && audience_join(session) != 0)
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
 }
 
 void session_free(struct session *session) {
     session_clear_deadline(session);
     requests_orphan(session);
     free_outbox(session);
-    session_set_filter(session, NULL);
+    session_set_audience(session, NULL, NULL);
     if (session->tenant) tenant_release(session->tenant);
-    free(session->hello);
+    join_forget(session);
     free(session->device);
     free(session);
 }
@@ -80,7 +84,7 @@ void session_closed(struct session *session) {
         session_clear_deadline(session);
         return;
     }
-    fanout_leave(session);
+    leave_audience(session);
     requests_orphan(session);
     free_outbox(session);
     if (!session->attendee) {
@@ -94,7 +98,7 @@ void session_closed(struct session *session) {
 void session_end(struct session *session, int error, const char *why, uint16_t code) {
     if (!session->connection || session->stage == SESSION_ENDING) return;
     if (error) session_error(session, 0, error, NULL, why, 0);
-    fanout_leave(session);
+    leave_audience(session);
     session_clear_deadline(session);
     /* one that is joining is freed by join.c, which sees that the connection is being closed */
     if (session->stage != SESSION_JOINING) session->stage = SESSION_ENDING;
@@ -123,16 +127,17 @@ bool session_set_state(struct session *session, enum presence state) {
 /* ---- Sending ---- */
 
 bool session_is_free(const struct session *session) {
-    return session->connection && !session->outbox && !session->choked_at_ms;
+    return session->connection && !session->outbox && !session->choked;
 }
 
 static void become_choked(struct session *session) {
-    if (!session->choked_at_ms) session->choked_at_ms = uv_now(session->service->loop);
+    if (!session->choked) session->choked_at_ms = (uint32_t)uv_now(session->service->loop);
+    session->choked = true;
     connection_want_writable(session->connection);
 }
 
 void session_send_shared(struct session *session, uint8_t *payload, size_t length) {
-    session->sent_at_ms = uv_now(session->service->loop);
+    session->sent_at_ms = (uint32_t)uv_now(session->service->loop);
     /* a dead one counts as choked, until session_closed */
     if (connection_send(session->connection, payload, length) != 0) become_choked(session);
 }
@@ -183,7 +188,7 @@ void session_send_frame(struct session *session, struct buffer *frame) {
 static void send_outbox(struct session *session) {
     struct buffer *outbox = session->outbox;
     size_t at = 0;
-    while (at < outbox->length && !session->choked_at_ms) {
+    while (at < outbox->length && !session->choked) {
         uint32_t length;
         memcpy(&length, outbox->bytes + at, sizeof length);
         uint8_t *payload = outbox->bytes + at + sizeof length + CONNECTION_HEADROOM;
@@ -202,7 +207,7 @@ static void send_outbox(struct session *session) {
 
 void session_writable(struct session *session) {
     if (connection_is_choked(session->connection)) return;
-    session->choked_at_ms = 0;
+    session->choked = false;
     if (session->outbox) send_outbox(session);
     if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
     if (session->wants_me) me_send(session);
@@ -236,7 +241,7 @@ static void answer_fault(struct session *session, const struct message *message,
 }
 
 void session_heard(struct session *session) {
-    session->heard_at_ms = uv_now(session->service->loop);
+    session->heard_at_ms = (uint32_t)uv_now(session->service->loop);
     session->pinged = false;
 }
 
@@ -281,7 +286,7 @@ static void sweep_deadlines(struct service *service, uint64_t now_ms) {
 /* A client that does not answer a ping for as long as the silence before it is gone, whatever the network says. */
 static bool is_dead(struct session *session, uint64_t now_ms) {
     if (session->outbox) return false; /* nothing is read from it; stall_ms bounds that */
-    uint64_t unheard_ms = now_ms - session->heard_at_ms, ping_ms = session->service->options.ping_ms;
+    uint64_t unheard_ms = session_ms_since(session->heard_at_ms, now_ms), ping_ms = session->service->options.ping_ms;
     if (unheard_ms >= 2 * ping_ms && session->pinged) return true;
     if (unheard_ms >= ping_ms && !session->pinged) {
         session->pinged = true;
@@ -290,23 +295,24 @@ static bool is_dead(struct session *session, uint64_t now_ms) {
     return false;
 }
 
-static void sweep_live(struct tenant *tenant, uint64_t now_ms) {
-    const struct service_options *options = &tenant->service->options;
-    for (size_t i = tenant->live_count; i-- > 0;) { /* from the end: one that is ended leaves the list */
-        struct session *session = tenant->live[i];
-        uint64_t silent_ms = now_ms - session->sent_at_ms;
-        if (session->choked_at_ms && now_ms - session->choked_at_ms >= options->stall_ms) {
-            session_end(session, 0, "takes nothing", CLOSE_POLICY);
-            continue;
-        }
-        if (is_dead(session, now_ms)) {
-            session_end(session, 0, "no sign of life", CLOSE_GOING_AWAY);
-            continue;
-        }
-        if (silent_ms >= options->ping_ms) session->wants_frame = true;
-        if (silent_ms >= options->ping_ms || fanout_is_due(session, now_ms))
-            fanout_mark(&tenant->service->fanout, tenant);
+static void sweep_one(struct session *session, uint64_t now_ms) {
+    const struct service_options *options = &session->service->options;
+    if (session->choked && session_ms_since(session->choked_at_ms, now_ms) >= options->stall_ms) {
+        session_end(session, 0, "takes nothing", CLOSE_POLICY);
+        return;
     }
+    if (is_dead(session, now_ms)) {
+        session_end(session, 0, "no sign of life", CLOSE_GOING_AWAY);
+        return;
+    }
+    if (session_ms_since(session->sent_at_ms, now_ms) >= options->ping_ms) session->wants_frame = true;
+    if (fanout_is_due(session, now_ms)) fanout_owe(session);
+}
+
+static void sweep_live(struct tenant *tenant, uint64_t now_ms) {
+    for (struct audience *audience = tenant->audiences; audience; audience = audience->next)
+        for (uint32_t i = audience->count; i-- > 0;) /* from the end: one that is ended leaves the list */
+            sweep_one(audience->live[i], now_ms);
 }
 
 void session_sweep(struct service *service) {

@@ -12,13 +12,14 @@
 #include "protocol/message.h"
 
 struct attendee;
+struct audience;
 struct request;
 struct service;
 struct tenant;
 
 #define SESSION_REQUESTS_MAX 64 /* open requests of one client; more are rate_limited */
 #define SESSION_OUTBOX_BYTES_MAX (1024 * 1024)
-#define SESSION_ID_BYTES 24
+#define SESSION_ID_BYTES 17
 
 enum session_stage {
     SESSION_NEW,      /* no hello yet */
@@ -33,46 +34,56 @@ struct session_hello {
     bool resumes;
     struct place place; /* its epoch stands in `epoch` */
     char epoch[LEDIG_ID_CHARS_MAX + 1];
+    struct texts follow, favourites; /* `at` is one block, owned */
 };
 
-struct session {
-    /* What a delivery touches comes first and lies together: at 10,000 subscribers it is never in a cache. */
-    struct connection *connection; /* NULL when detached */
-    struct tenant *tenant;         /* held, from SESSION_JOINING on */
-    struct filter *filter;         /* from SESSION_JOINING on */
-    uint64_t cursor;
-    uint64_t sent_at_ms;   /* the loop's time of the last message to it */
-    uint64_t choked_at_ms; /* since when it takes nothing; 0 = it does */
-    struct buffer
-        *outbox;      /* messages that the connection did not take yet, each with its length before it; NULL = none */
-    uint8_t encoding; /* enum encoding */
-    uint8_t stage;    /* enum session_stage */
-    uint8_t state;    /* enum presence */
-    uint8_t state_before;
-    bool wants_frame; /* is owed a `changes`, if only an empty one */
-    bool wants_me;    /* its own facts may have changed */
-    bool is_live;     /* in the tenant's list */
-    uint8_t role;     /* enum role */
+/* Times of the loop, in ms, of which the lower half is enough. */
+static inline uint32_t session_ms_since(uint32_t then_ms, uint64_t now_ms) {
+    return (uint32_t)now_ms - then_ms;
+}
 
-    uint32_t live_index; /* in the tenant's list */
+#define SESSION_CACHE_LINE 64
+
+struct session {
+    /* What a delivery touches fills the first cache line: at 10,000 subscribers it is never in a cache. */
+    _Alignas(SESSION_CACHE_LINE) struct connection *connection; /* NULL when detached */
+    struct audience *audience;                                  /* held, from SESSION_LIVE on */
+    uint64_t cursor;
+    struct buffer *outbox;     /* messages that the connection did not take yet, each with its length; NULL = none */
+    struct filter *favourites; /* held; NULL = none */
+    uint32_t live_index;       /* in the audience's list */
+    uint32_t sent_at_ms;       /* the loop's time of the last message to it */
+    uint32_t framed_at_ms;     /* the loop's time of the last `changes` to it */
+    uint32_t choked_at_ms;     /* the loop's time since when it takes nothing */
+    uint8_t encoding;          /* enum encoding */
+    uint8_t stage;             /* enum session_stage */
+    uint8_t state;             /* enum presence */
+    bool choked;               /* it takes nothing */
+    bool wants_frame;          /* is owed a `changes`, if only an empty one */
+    bool wants_me;             /* its own facts may have changed */
+    bool is_live;              /* in the audience's list */
+    bool is_owed;              /* in the fan-out's list of those who are looked at by themselves */
+
+    uint8_t state_before; /* enum presence */
+    uint8_t role;         /* enum role */
     uint8_t requests_count;
     bool pinged;          /* since it was heard last */
-    bool in_list;         /* of those with a deadline */
+    bool has_deadline;    /* in the service's list of those */
     bool caught_up;       /* the replica was brought up to its place already */
-    uint64_t heard_at_ms; /* the loop's time of the last sign of life from it */
+    uint32_t heard_at_ms; /* the loop's time of the last sign of life from it */
+    uint64_t deadline_ms; /* the loop's time: of the hello, or of the grace */
     struct service *service;
+    struct tenant *tenant;          /* held, from SESSION_JOINING on */
     struct attendee *attendee;      /* from SESSION_LIVE on */
     struct session *next_device;    /* of the attendee */
-    struct session *before, *after; /* in the service's list of those with a deadline */
-    uint64_t deadline_ms;           /* the loop's time: of the hello, or of the grace */
-    uint64_t framed_at_ms;          /* the loop's time of the last `changes` to it */
+    struct session *before, *after; /* in the list of those with a deadline, or of those who are owed a frame */
     int64_t state_at_ms;            /* time of record */
     int64_t joined_at_ms;           /* time of record of this connection's hello */
     uint64_t me_hash;               /* of the last `me` */
     struct request *requests;
     struct session_hello *hello; /* while joining: what it asked for */
     char *device;                /* the installation's own id */
-    char kind[12];               /* mobile, desktop, web, deskphone */
+    const char *kind;            /* mobile, desktop, web, deskphone: a constant */
     char id[SESSION_ID_BYTES];
 };
 
@@ -113,8 +124,8 @@ void session_error(struct session *session, uint32_t id, int error, const char *
 /* Says why (unless error is 0) and closes. */
 void session_end(struct session *session, int error, const char *why, uint16_t code);
 
-/* Replaces the filter; takes it. */
-void session_set_filter(struct session *session, struct filter *filter);
+/* What it follows from now on, and what of it reaches it in the background too; both are taken. NULL: nothing. */
+void session_set_audience(struct session *session, struct audience *audience, struct filter *favourites);
 
 /* Says bye and closes. */
 void session_drain(struct session *session);

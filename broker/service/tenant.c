@@ -281,12 +281,11 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 void tenant_close(struct tenant *tenant) {
-    fanout_forget(&tenant->service->fanout, tenant);
+    fanout_forget_tenant(&tenant->service->fanout, tenant);
     HASH_DEL(tenant->service->tenants, tenant);
     company_close(tenant->company);
     forget_old(tenant);
     withdrawal_forget(tenant);
-    free(tenant->live);
     uv_close((uv_handle_t *)&tenant->timer, on_timer_closed);
 }
 

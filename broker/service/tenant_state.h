@@ -3,6 +3,7 @@
 #ifndef LEDIG_SERVICE_TENANT_STATE_H
 #define LEDIG_SERVICE_TENANT_STATE_H
 
+#include "broker/service/audience.h"
 #include "broker/service/session.h"
 #include "broker/service/tenant.h"
 #include "broker/service/withdrawal.h"
@@ -59,11 +60,11 @@ struct tenant {
     struct attendee *attendees; /* uthash by user */
     struct attendee *due;       /* those to look at before the next flush */
 
-    struct session **live; /* those that hear of changes, in no order */
-    size_t live_count, live_capacity;
-    size_t flush_at;   /* next of them in the flush that is under way */
-    size_t flush_left; /* how many of them are still to be looked at */
-    bool dirty;        /* in the fan-out's list */
+    struct audience *audiences;       /* utlist: those that hear of changes */
+    struct audience *dirty_audiences; /* utlist: those of them that have not heard of the last ones yet */
+    uint64_t flush_place;             /* the list's end when the last flush began, and … */
+    uint64_t flush_began_ns;          /* … the time */
+    bool dirty;                       /* in the fan-out's list */
     struct tenant *dirty_before, *dirty_next;
 
     char id[];

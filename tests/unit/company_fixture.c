@@ -14,7 +14,7 @@ int open_bench(void **state) {
     bench->leases = leases_create();
     bench->company = company_open("acme", bench->leases);
     bench->arena = arena_create();
-    bench->all = filter_create(&(struct texts){.all = true}, NULL, "kari");
+    bench->all = filter_create(bench->company, &(struct texts){.all = true}, NULL, "kari");
     bench->now = NOW;
     company_reached(bench->company, "e1", 100);
     return 0;
@@ -22,8 +22,8 @@ int open_bench(void **state) {
 
 int close_bench(void **state) {
     struct bench *bench = *state;
-    filter_free(bench->all);
     company_close(bench->company);
+    filter_release(bench->all);
     leases_free(bench->leases);
     arena_free(bench->arena);
     buffer_free(&bench->bytes);
@@ -128,8 +128,9 @@ void read_leases(struct bench *bench, const char *id, int64_t ended_at_ms) {
     company_tick(bench->company, bench->now, true);
 }
 
-struct filter *follow_queue(const char *queue) {
-    return filter_create(&(struct texts){.present = true}, &(struct texts){.at = &queue, .count = 1}, "nobody");
+struct filter *follow_queue(struct bench *bench, const char *queue) {
+    return filter_create(bench->company, &(struct texts){.present = true}, &(struct texts){.at = &queue, .count = 1},
+                         "nobody");
 }
 
 void expect_queue(const struct message_changes *changes, uint32_t idle, uint32_t busy, uint32_t wrap_up,

@@ -43,7 +43,7 @@ const struct part_member *member_row(const struct message_changes *changes, cons
 const struct part_queue_row *queue_row(const struct message_changes *changes, const char *queue);
 void expect_counts(const struct message_changes *changes, uint32_t members, uint32_t profiles, uint32_t queues,
                    uint32_t removed);
-struct filter *follow_queue(const char *queue);
+struct filter *follow_queue(struct bench *bench, const char *queue);
 void expect_queue(const struct message_changes *changes, uint32_t idle, uint32_t busy, uint32_t wrap_up,
                   uint32_t waiting, int64_t oldest_at);
 

@@ -13,26 +13,29 @@
 
 const char *const world_queues[QUEUES] = {"support", "sales"};
 
+/* The filter is its worker's. */
+static void set_filter(struct world *world, struct client *client) {
+    const struct follow *follow = &client->follow;
+    const char *users[USERS_MAX], *queues[QUEUES];
+    struct texts user_texts = {.at = users, .present = true}, queue_texts = {.at = queues, .present = true};
+    user_texts.all = follow->all;
+    for (uint32_t i = 0; i < world->user_count; i++)
+        if (!follow->all && follow->users[i]) users[user_texts.count++] = world->users[i];
+    for (size_t i = 0; i < QUEUES; i++)
+        if (follow->queues[i]) queues[queue_texts.count++] = world_queues[i];
+    filter_release(client->filter);
+    client->filter = filter_create(client->worker->company, &user_texts, &queue_texts, NULL);
+    assert_non_null(client->filter);
+}
+
 void client_follow_anew(struct world *world, struct client *client) {
     struct follow *follow = &client->follow;
-    const char *users[2], *queues[QUEUES];
-    struct texts user_texts = {.at = users, .present = true}, queue_texts = {.at = queues, .present = true};
     *follow = (struct follow){.all = random_chance(&world->random, .6), .number = ++world->follows};
-    user_texts.all = follow->all;
-    for (; !follow->all && user_texts.count < 2; user_texts.count++) {
-        uint32_t user = random_below(&world->random, world->user_count);
-        follow->users[user] = true;
-        users[user_texts.count] = world->users[user];
-    }
-    for (size_t i = 0; i < QUEUES; i++) {
+    for (int i = 0; i < 2; i++)
+        follow->users[random_below(&world->random, world->user_count)] = true;
+    for (size_t i = 0; i < QUEUES; i++)
         follow->queues[i] = random_chance(&world->random, .5);
-        if (follow->queues[i]) queues[queue_texts.count++] = world_queues[i];
-    }
-    uint32_t self = random_below(&world->random, world->user_count);
-    follow->users[self] = true;
-    filter_free(client->filter);
-    client->filter = filter_create(&user_texts, &queue_texts, world->users[self]);
-    assert_non_null(client->filter);
+    if (client->worker != NULL) set_filter(world, client);
 }
 
 void client_forget(struct client *client) {
@@ -51,8 +54,9 @@ void client_cut(struct client *client) {
     client->live = false;
 }
 
-void client_hello(struct client *client, struct worker *worker) {
+void client_hello(struct world *world, struct client *client, struct worker *worker) {
     client->worker = worker;
+    set_filter(world, client);
     if (client->epoch[0] != '\0' && client->follow.number == client->place_follow) {
         if (client->more || company_version(worker->company) < client->version) worker_repair(worker);
         struct place place = {
@@ -99,10 +103,16 @@ static void take_rows(struct client *client, const struct message_changes *chang
     }
 }
 
-/* The frame begins nearly full, so that few rows make a series. */
+static void ignore(void *owner) {
+    (void)owner;
+}
+
+/* One that is live is looked at only when something has moved that it follows. The frame begins nearly full, so that
+ * few rows make a series. */
 bool client_step(struct world *world, struct client *client) {
     struct worker *worker = client->worker;
-    if (client->live && client->cursor == company_last_place(worker->company)) return false;
+    company_tell(worker->company, ignore);
+    if (client->live && client->cursor >= filter_last_place(client->filter)) return false;
     frame_begin(&world->frame, client->encoding);
     world->frame.length = LEDIG_MESSAGE_BYTES_MAX - ENVELOPE_BYTES - 200;
     bool more = company_walk(worker->company, client->filter, &client->cursor, &world->frame);

@@ -140,7 +140,7 @@ static void act_as_client(struct world *world, struct worker *worker) {
     struct client *client = &world->clients[random_below(&world->random, CLIENTS)];
     double a = random_below(&world->random, 1000) / 1000.0;
     if (client->worker == NULL) {
-        client_hello(client, worker);
+        client_hello(world, client, worker);
     } else if (a < .11) {
         client_cut(client);
     } else if (a < .13 && client->live) {
@@ -235,7 +235,7 @@ static bool run_schedule(struct world *world) {
     bool right = true;
     for (int i = 0; i < CLIENTS; i++) {
         struct client *client = &world->clients[i];
-        if (client->worker == NULL) client_hello(client, world->workers[random_below(&world->random, WORKERS)]);
+        if (client->worker == NULL) client_hello(world, client, world->workers[random_below(&world->random, WORKERS)]);
         uint32_t frames = 0;
         while (client_step(world, client) && right)
             right = ++frames < SERIES_MAX;
@@ -251,7 +251,7 @@ static void end(struct world *world) {
     for (size_t i = 0; i < WORKERS; i++)
         worker_close(world, i);
     for (size_t i = 0; i < CLIENTS; i++)
-        filter_free(world->clients[i].filter);
+        filter_release(world->clients[i].filter);
     test_store_close(&world->store);
     arena_free(world->arena);
     buffer_free(&world->bytes);

@@ -84,7 +84,7 @@ void world_set_call(struct world *world, struct worker *worker);
 void client_follow_anew(struct world *world, struct client *client);
 void client_forget(struct client *client);
 void client_cut(struct client *client);
-void client_hello(struct client *client, struct worker *worker);
+void client_hello(struct world *world, struct client *client, struct worker *worker);
 
 /* Takes the next frame; false where there is none: it is live, and nothing stands behind its cursor. */
 bool client_step(struct world *world, struct client *client);

@@ -11,8 +11,9 @@
 
 /* ---- Filters ---- */
 
-static struct filter *follow(const char *const *users, uint32_t count, const char *queue, const char *self) {
-    return filter_create(&(struct texts){.at = users, .count = count, .present = true},
+static struct filter *follow(struct bench *bench, const char *const *users, uint32_t count, const char *queue,
+                             const char *self) {
+    return filter_create(bench->company, &(struct texts){.at = users, .count = count, .present = true},
                          &(struct texts){.at = &queue, .count = queue != NULL}, self);
 }
 
@@ -25,20 +26,21 @@ static void a_filter_lets_through_whom_it_names_and_oneself(void **state) {
     commit_person(bench, "nina");
     commit_tombstone(bench, "profile:nina");
     uint64_t cursor = 0;
-    struct filter *filter = follow(ola, 2, NULL, "kari");
+    struct filter *filter = follow(bench, ola, 2, NULL, "kari");
     const struct message_changes *changes = walk_with(bench, filter, &cursor);
     expect_counts(changes, 2, 2, 0, 0);
     assert_non_null(member_row(changes, "kari"));
     assert_non_null(member_row(changes, "ola"));
     assert_int_equal(cursor, company_last_place(bench->company));
-    filter_free(filter);
+    filter_release(filter);
     cursor = 0;
     expect_counts(walk_with(bench, bench->all, &cursor), 2, 2, 0, 1);
     const char *support = "support";
-    filter = filter_create(&(struct texts){.all = true}, &(struct texts){.at = &support, .count = 1}, "kari");
+    filter = filter_create(bench->company, &(struct texts){.all = true}, &(struct texts){.at = &support, .count = 1},
+                           "kari");
     cursor = 0;
     expect_counts(walk_with(bench, filter, &cursor), 2, 2, 1, 1);
-    filter_free(filter);
+    filter_release(filter);
 }
 
 static void ids_in_any_order_and_given_twice_are_one_filter(void **state) {
@@ -47,32 +49,115 @@ static void ids_in_any_order_and_given_twice_are_one_filter(void **state) {
     commit_person(bench, "kari");
     commit_person(bench, "ola");
     commit_person(bench, "nina");
-    struct filter *filters[] = {follow(forth, 2, NULL, NULL), follow(back, 4, NULL, "ola"),
-                                follow(back, 1, NULL, "kari")};
+    struct filter *filters[] = {follow(bench, forth, 2, NULL, NULL), follow(bench, back, 4, NULL, "ola"),
+                                follow(bench, back, 1, NULL, "kari")};
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
         uint64_t cursor = 0;
         const struct message_changes *changes = walk_with(bench, filters[i], &cursor);
         expect_counts(changes, 2, 2, 0, 0);
         assert_null(member_row(changes, "nina"));
-        filter_free(filters[i]);
+        filter_release(filters[i]);
     }
 }
 
-static void everyone_is_a_filter_without_queues(void **state) {
-    (void)state;
-    static const char *const some[] = {"a", "b"}, *const queue = "q";
+static void equal_filters_are_one(void **state) {
+    struct bench *bench = *state;
+    static const char *const some[] = {"a", "b"}, *const other[] = {"b"}, *const queue = "q";
     const struct texts everyone = {.all = true}, queues = {.at = &queue, .count = 1};
-    struct filter *all = filter_create(&everyone, NULL, "a");
-    struct filter *also = filter_create(&everyone, &(struct texts){.present = true}, "b");
-    struct filter *with_queue = filter_create(&everyone, &queues, "a");
-    struct filter *two = follow(some, 2, NULL, "a");
-    assert_true(filter_is_all(all));
-    assert_true(filter_is_all(also));
-    assert_false(filter_is_all(with_queue));
-    assert_false(filter_is_all(two));
-    struct filter *filters[] = {all, also, with_queue, two};
+    struct filter *all = filter_create(bench->company, &everyone, NULL, "a");
+    struct filter *with_queue = filter_create(bench->company, &everyone, &queues, "a");
+    struct filter *two = follow(bench, some, 2, NULL, "a"), *same = follow(bench, other, 1, NULL, "a");
+    struct filter *others = follow(bench, other, 1, NULL, "c");
+    assert_ptr_equal(all, bench->all);
+    assert_ptr_not_equal(all, with_queue);
+    assert_ptr_equal(two, same);
+    assert_ptr_not_equal(two, others);
+    struct filter *filters[] = {all, with_queue, two, same, others};
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++)
-        filter_free(filters[i]);
+        filter_release(filters[i]);
+}
+
+static void count_call(void *owner) {
+    ++*(int *)owner;
+}
+
+static void only_those_who_follow_are_told(void **state) {
+    struct bench *bench = *state;
+    static const char *const ola[] = {"ola"}, *const later[] = {"later"}, *const support = "support";
+    int told[4] = {0};
+    struct filter *filters[] = {
+        follow(bench, ola, 1, NULL, "kari"), follow(bench, later, 1, NULL, NULL),
+        follow(bench, later, 0, "support", NULL),
+        filter_create(bench->company, &(struct texts){.all = true}, &(struct texts){.at = &support, .count = 1}, NULL)};
+    for (int i = 0; i < 4; i++)
+        filter_set_owner(filters[i], &told[i]);
+    commit_person(bench, "ola"); /* a profile and a state */
+    assert_int_equal(company_tell(bench->company, count_call), 2);
+    assert_int_equal(told[0], 2);
+    assert_int_equal(told[1] + told[2], 0);
+    assert_int_equal(told[3], 1);
+    assert_int_equal(company_tell(bench->company, count_call), 0);
+    commit_person(bench, "nina");
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    assert_int_equal(company_tell(bench->company, count_call), 3);
+    assert_int_equal(told[0], 2);
+    assert_true(told[2] == 1 && told[3] >= 2);
+    commit_person(bench, "later"); /* followed before it was there */
+    company_tell(bench->company, count_call);
+    assert_int_equal(told[1], 2);
+    assert_int_equal(filter_last_place(filters[1]), company_last_place(bench->company));
+    assert_true(filter_last_place(filters[0]) < company_last_place(bench->company));
+    for (int i = 0; i < 4; i++)
+        filter_release(filters[i]);
+}
+
+/* The two ways of walking, by the list and by what the filter names, show the same. */
+static void few_of_many_are_found_in_the_order_of_the_list(void **state) {
+    struct bench *bench = *state;
+    static const char *const few[] = {"user7", "user3", "user99"};
+    for (int i = 0; i < 100; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "user%d", i);
+        commit_person(bench, user);
+    }
+    struct record record = busy_state("user3", 0);
+    commit(bench, &record);
+    struct filter *filter = follow(bench, few, 3, NULL, NULL);
+    uint64_t cursor = 0;
+    const struct message_changes *changes = walk_with(bench, filter, &cursor);
+    expect_counts(changes, 3, 3, 0, 0);
+    const struct part_member *rows = changes->members.at;
+    assert_string_equal(rows[0].user, "user7");
+    assert_string_equal(rows[1].user, "user99");
+    assert_string_equal(rows[2].user, "user3");
+    assert_int_equal(cursor, company_last_place(bench->company));
+    filter_release(filter);
+}
+
+/* The frame begins nearly full, so that each takes one row. */
+static void few_of_many_come_in_a_series_too(void **state) {
+    struct bench *bench = *state;
+    static const char *const few[] = {"user7", "user3", "user99"};
+    for (int i = 0; i < 100; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "user%d", i);
+        commit_person(bench, user);
+    }
+    struct filter *filter = follow(bench, few, 3, NULL, NULL);
+    uint64_t cursor = 0;
+    uint32_t rows = 0, frames = 0;
+    for (bool more = true; more; frames++) {
+        frame_begin(&bench->frame, ENCODING_MSGPACK);
+        bench->frame.length = LEDIG_MESSAGE_BYTES_MAX - 640 - 1 - 40;
+        more = company_walk(bench->company, filter, &cursor, &bench->frame);
+        const struct message_changes *changes = decode_frame(bench, ENCODING_MSGPACK, more);
+        rows += changes->members.count + changes->profiles.count;
+        arena_reset(bench->arena);
+        assert_true(frames < 10);
+    }
+    assert_int_equal(rows, 6);
+    assert_true(frames > 2);
+    filter_release(filter);
 }
 
 /* ---- Frames ---- */
@@ -242,13 +327,13 @@ static void queue_rows_are_sent_again_at_every_resume(void **state) {
     struct bench *bench = *state;
     commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
     commit_person(bench, "kari");
-    struct filter *filter = follow_queue("support");
+    struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor;
     for (int i = 0; i < 3; i++) {
         assert_true(resume_with(bench, filter, company_version(bench->company), NOW + 1, &cursor));
         expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
     }
-    filter_free(filter);
+    filter_release(filter);
 }
 
 static void a_resume_that_follows_no_queue_moves_nothing(void **state) {
@@ -303,7 +388,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_filter_lets_through_whom_it_names_and_oneself),
         CASE(ids_in_any_order_and_given_twice_are_one_filter),
-        CASE(everyone_is_a_filter_without_queues),
+        CASE(equal_filters_are_one),
+        CASE(only_those_who_follow_are_told),
+        CASE(few_of_many_are_found_in_the_order_of_the_list),
+        CASE(few_of_many_come_in_a_series_too),
         CASE(a_large_company_comes_in_frames_of_64_kib),
         CASE(an_answer_has_both_rows_of_a_person_or_none),
         CASE(a_place_is_good_or_not),

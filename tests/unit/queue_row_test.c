@@ -21,7 +21,7 @@ static void log_in(struct bench *bench, const char *user, const char *pause, con
 
 static void a_queue_row_follows_those_who_are_logged_in(void **state) {
     struct bench *bench = *state;
-    struct filter *filter = follow_queue("support");
+    struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
     commit_person(bench, "kari");
     commit_person(bench, "ola");
@@ -50,7 +50,7 @@ static void a_queue_row_follows_those_who_are_logged_in(void **state) {
     record = free_state("kari");
     commit(bench, &record);
     expect_counts(walk_with(bench, filter, &cursor), 0, 0, 0, 0); /* nothing to do with the queue */
-    filter_free(filter);
+    filter_release(filter);
 }
 
 static struct record waiting_call(const char *id, int64_t arrived_at, int64_t poll_until, const char *incarnation) {
@@ -64,7 +64,7 @@ static struct record waiting_call(const char *id, int64_t arrived_at, int64_t po
 
 static void a_queue_row_counts_the_calls_that_wait(void **state) {
     struct bench *bench = *state;
-    struct filter *filter = follow_queue("support");
+    struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
     commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
     struct record first = waiting_call("c1", NOW - 30, NOW + 1000, NULL);
@@ -82,12 +82,12 @@ static void a_queue_row_counts_the_calls_that_wait(void **state) {
     second.call.legs = (struct list){&leg, 1, true};
     commit(bench, &second);
     expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
-    filter_free(filter);
+    filter_release(filter);
 }
 
 static void a_waiting_call_goes_with_its_worker(void **state) {
     struct bench *bench = *state;
-    struct filter *filter = follow_queue("support");
+    struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
     char worker[LEDIG_ID_CHARS_MAX + 1];
     lease_id(NOW - 1, "w", worker);
@@ -100,7 +100,7 @@ static void a_waiting_call_goes_with_its_worker(void **state) {
     assert_int_equal(company_next_due(bench->company), NOW + 5 + 5000);
     company_tick(bench->company, NOW + 5 + 5000, false);
     expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
-    filter_free(filter);
+    filter_release(filter);
 }
 
 static void an_ended_call_is_forgotten_after_a_while(void **state) {
@@ -117,7 +117,7 @@ static void an_ended_call_is_forgotten_after_a_while(void **state) {
 
 static void a_queue_that_is_gone_shows_zeros(void **state) {
     struct bench *bench = *state;
-    struct filter *filter = follow_queue("support");
+    struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
     commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
     commit_person(bench, "kari");
@@ -126,7 +126,7 @@ static void a_queue_that_is_gone_shows_zeros(void **state) {
     commit_tombstone(bench, "queue:support");
     expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
     assert_false(company_has_queue(bench->company, "support"));
-    filter_free(filter);
+    filter_release(filter);
 }
 
 int main(void) {

@@ -112,8 +112,9 @@ static int live(struct run *run) {
     const char *const queues[] = {"support"};
     run->leases = leases_create();
     run->company = run->leases ? company_open("acme", run->leases) : NULL;
-    run->filter = filter_create(&(struct texts){.at = users, .count = 2, .present = true},
-                                &(struct texts){.at = queues, .count = 1, .present = true}, "user3");
+    run->filter = !run->company ? NULL
+                                : filter_create(run->company, &(struct texts){.at = users, .count = 2, .present = true},
+                                                &(struct texts){.at = queues, .count = 1, .present = true}, "user3");
     if (!run->company || !run->filter) return LEDIG_ENO_MEMORY;
     leases_reading_begin(run->leases, NOW);
     int error = leases_reading_put(run->leases, "1-w", NOW);
@@ -136,7 +137,7 @@ static void without_memory_a_replica_says_so(void **state) {
         failed = allocations_left < 0;
         allocations_left = -1;
         assert_true(error == 0 || (failed && error == LEDIG_ENO_MEMORY));
-        filter_free(run.filter);
+        filter_release(run.filter);
         company_close(run.company);
         leases_free(run.leases);
         buffer_free(&run.bytes);
