@@ -34,6 +34,11 @@ static const struct key keys[] = {
     {"redis-user", TEXT_, AT(redis_user), 0, 0, "", "NAME", "its user"},
     {"redis-password-file", PATH_, AT(redis_password_file), 0, 0, "", "FILE",
      "its password, the first line of the file"},
+    {"tls-cert", PATH_, AT(tls_cert), 0, 0, "", "FILE",
+     "apps come by TLS: the certificate and those between it and the root, in PEM"},
+    {"tls-key", PATH_, AT(tls_key), 0, 0, "", "FILE", "its private key, in PEM"},
+    {"tls-look-ms", MS_, AT(tls_look_ms), 50, 3600000, "60000", "MS",
+     "between two looks whether those files were renewed"},
     {"workers", COUNT_, AT(workers), 1, 64, "1", "N", "processes that serve apps, one core each"},
     {"store-timeout-ms", MS_, AT(store_timeout_ms), 50, 60000, "2000", "MS",
      "a request waits for Redis so long, then is `unavailable`"},
@@ -250,6 +255,10 @@ int config_read(struct config *config, int argc, char *const argv[], char *why, 
     if (!error) error = read_arguments(config, argc, argv, &file, why, size);
     if (!error && !config->data[0] && !config->help && !config->version) {
         snprintf(why, size, "--data DIR is needed: where the key, the lock and the private Redis are kept");
+        error = LEDIG_EBAD_REQUEST;
+    }
+    if (!error && !config->tls_cert[0] != !config->tls_key[0]) {
+        snprintf(why, size, "--tls-cert and --tls-key belong together: give both, or neither");
         error = LEDIG_EBAD_REQUEST;
     }
     return error;

@@ -2,7 +2,9 @@
 #include "broker/child.h"
 #include "broker/config.h"
 #include "broker/data_dir.h"
+#include "broker/front/certificate.h"
 #include "broker/front/front.h"
+#include "broker/front/ticket_keys.h"
 #include "broker/identity/token.h"
 #include "broker/log.h"
 #include "broker/operations.h"
@@ -17,16 +19,19 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 65 /* 64 app workers and the router's */
-#define END_MS_MAX 6000 /* then a worker that has not ended is killed */
+#define CHILDREN_MAX 65       /* 64 app workers and the router's */
+#define END_MS_MAX 6000       /* then a worker that has not ended is killed */
+#define TICKETS_LOOK_MS 60000 /* whether a key of the session tickets is to be replaced */
 
 struct supervisor {
     struct config *config;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hang_up, child_ended;
     uv_timer_t deadline;          /* of an orderly end */
+    uv_timer_t tickets;           /* with TLS */
     struct embedded_redis *redis; /* NULL: one that exists is used */
     struct front *front;
     struct operations operations;
@@ -51,6 +56,11 @@ static void print_url(char *url, size_t size, const char *scheme, const struct e
     snprintf(url, size, "%s://%s%s%s:%d%s", scheme, v6 ? "[" : "", endpoint->host, v6 ? "]" : "", endpoint->port, path);
 }
 
+/* The apps' port is the only one with TLS. */
+static const char *app_scheme(const struct config *config) {
+    return config->tls_cert[0] ? "wss" : "ws";
+}
+
 static json_t *describe_children(const struct supervisor *supervisor) {
     json_t *list = json_array();
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -64,7 +74,7 @@ static json_t *describe_children(const struct supervisor *supervisor) {
 static void publish(const struct supervisor *supervisor) {
     const struct config *config = supervisor->config;
     char app[128], router[128], ops[128];
-    print_url(app, sizeof app, "ws", &config->listen, "/v1");
+    print_url(app, sizeof app, app_scheme(config), &config->listen, "/v1");
     print_url(router, sizeof router, "http", &config->router_listen, "");
     print_url(ops, sizeof ops, "http", &config->ops_listen, "");
     pid_t redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0;
@@ -94,7 +104,7 @@ static void on_child_changed(void *arg) {
     supervisor->announced = true;
     publish(supervisor);
     char app[128], router[128], ops[128];
-    print_url(app, sizeof app, "ws", &config->listen, "/v1");
+    print_url(app, sizeof app, app_scheme(config), &config->listen, "/v1");
     print_url(router, sizeof router, "http", &config->router_listen, "");
     print_url(ops, sizeof ops, "http", &config->ops_listen, "");
     printf("ledigd ready: apps %s, routers %s, operations %s\n", app, router, ops);
@@ -111,6 +121,7 @@ static void close_handles(struct supervisor *supervisor) {
     uv_close((uv_handle_t *)&supervisor->hang_up, NULL);
     uv_close((uv_handle_t *)&supervisor->child_ended, NULL);
     uv_close((uv_handle_t *)&supervisor->deadline, NULL);
+    uv_close((uv_handle_t *)&supervisor->tickets, NULL);
 }
 
 static void on_redis_stopped(void *arg) {
@@ -276,12 +287,13 @@ static void watch_signals(struct supervisor *supervisor) {
     uv_loop_t *loop = &supervisor->loop;
     supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
     supervisor->child_ended.data = supervisor;
-    supervisor->deadline.data = supervisor;
+    supervisor->deadline.data = supervisor->tickets.data = supervisor;
     uv_signal_init(loop, &supervisor->terminate);
     uv_signal_init(loop, &supervisor->interrupt);
     uv_signal_init(loop, &supervisor->hang_up);
     uv_signal_init(loop, &supervisor->child_ended);
     uv_timer_init(loop, &supervisor->deadline);
+    uv_timer_init(loop, &supervisor->tickets);
     uv_signal_start(&supervisor->terminate, on_terminate, SIGTERM);
     uv_signal_start(&supervisor->interrupt, on_terminate, SIGINT);
     uv_signal_start(&supervisor->hang_up, on_terminate, SIGHUP); /* the terminal it was started in is gone */
@@ -303,20 +315,48 @@ static int check_password_file(const char *path) {
     return fail(line);
 }
 
+/* Each worker reads the certificate by itself; here it is only seen that they will be able to. */
+static int check_certificate(const struct config *config) {
+    char line[2 * PATH_MAX + 128];
+    struct certificate *certificate = NULL;
+    if (!config->tls_cert[0]) return 0;
+    int error = certificate_open(config->tls_cert, config->tls_key, &certificate, line, sizeof line);
+    certificate_free(certificate);
+    return error ? fail(line) : 0;
+}
+
+static void on_tickets(uv_timer_t *timer) {
+    const struct supervisor *supervisor = timer->data;
+    if (ticket_keys_rotate(supervisor->config->data, (int64_t)time(NULL)) != 0)
+        log_event(LOG_WARNING, "ticket_keys_kept", "why=\"%s\"", strerror(errno));
+}
+
+static int open_tickets(struct supervisor *supervisor) {
+    char line[PATH_MAX + 128];
+    const char *data = supervisor->config->data;
+    if (!supervisor->config->tls_cert[0]) return 0;
+    if (ticket_keys_rotate(data, (int64_t)time(NULL)) != 0) {
+        snprintf(line, sizeof line, "cannot write %s/" TICKET_FILE ": %s", data, strerror(errno));
+        return fail(line);
+    }
+    uv_timer_start(&supervisor->tickets, on_tickets, TICKETS_LOOK_MS, TICKETS_LOOK_MS);
+    return 0;
+}
+
 static int start(struct supervisor *supervisor) {
     struct config *config = supervisor->config;
     char why[PATH_MAX + 256], dir[PATH_MAX + 16];
     if (config->redis[0] && redis_address_parse(config->redis, &(struct redis_address){0}) != 0)
         return fail("--redis must be redis://HOST[:PORT][/DB] or unix:/PATH, without a password: name a file with "
                     "--redis-password-file");
-    if (check_password_file(config->redis_password_file)) return 1;
+    if (check_password_file(config->redis_password_file) || check_certificate(config)) return 1;
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
     if (open_key(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
         reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))
         return 1;
     if (uv_loop_init(&supervisor->loop) != 0) return fail("cannot make a loop");
     watch_signals(supervisor);
-    if (open_operations(supervisor)) return 1;
+    if (open_operations(supervisor) || open_tickets(supervisor)) return 1;
     if (config->redis[0]) {
         start_workers(supervisor);
         return 0;

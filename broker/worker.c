@@ -147,14 +147,21 @@ static int open_front(struct worker *worker) {
     char what[96];
     if (worker->serves_apps) {
         options.service = worker->service;
+        if (config->tls_cert[0]) {
+            options.tls_cert = config->tls_cert;
+            options.tls_key = config->tls_key;
+            options.data_dir = config->data;
+            options.tls_look_ms = config->tls_look_ms;
+        }
     } else {
         options.http = router_api_handle;
         options.http_arg = worker->service;
         options.http_body_bytes_max = IMPORT_BYTES_MAX;
     }
-    if (front_open(&worker->loop, &options, &worker->front) == 0) return 0;
+    int error = front_open(&worker->loop, &options, &worker->front);
+    if (!error) return 0;
     snprintf(what, sizeof what, "cannot listen on %s port %d", endpoint->host, endpoint->port);
-    return fail(what, strerror(errno));
+    return fail(what, error == LEDIG_EIO ? strerror(errno) : "TLS cannot be served");
 }
 
 static int start(struct worker *worker) {

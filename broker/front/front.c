@@ -14,7 +14,9 @@
 #define ACCEPT_BURST 16     /* connections taken in one turn of the loop: those that are connected go on meanwhile */
 #define ACCEPT_PAUSE_MS 100 /* without descriptors */
 #define LISTEN_BACKLOG 4096 /* a storm waits in the kernel; somaxconn bounds it */
-#define WEBSOCKET_READ_BYTES 512 /* kept for each connection; longer messages are put together */
+/* Kept for each connection; longer messages are put together. Not less: libwebsockets 4.3 closes a connection on which
+ * a TLS record of 16 KiB takes more than 100 reads. */
+#define WEBSOCKET_READ_BYTES 192
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
 #define HANDSHAKES_MAX 512      /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
@@ -104,9 +106,17 @@ static void on_library_log(int level, const char *line) {
               line);
 }
 
+/* All that comes before a protocol is chosen comes here, and the TLS context as libwebsockets has made it. */
+static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
+    if (reason != LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return http_callback(wsi, reason, user, in, length);
+    struct front *front = lws_context_user(lws_get_context(wsi));
+    return tls_set_up(front->tls, user) == 0 ? 0 : -1;
+}
+
 static int create_context(struct front *front) {
     static const struct lws_protocols protocols[] = {
-        {.name = "http", .callback = http_callback, .rx_buffer_size = HTTP_READ_BYTES},
+        {.name = "http", .callback = on_http, .rx_buffer_size = HTTP_READ_BYTES},
         {.name = LEDIG_SUBPROTOCOL_MSGPACK,
          .callback = websocket_callback,
          .rx_buffer_size = WEBSOCKET_READ_BYTES,
@@ -139,6 +149,10 @@ static int create_context(struct front *front) {
                                              .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,
                                              .retry_and_idle_policy = &no_pings};
+    if (front->tls) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.alpn = "http/1.1";
+    }
     lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
     front->context = lws_create_context(&info);
     return front->context ? 0 : LEDIG_EIO;
@@ -158,13 +172,31 @@ static int listen_on(struct front *front, const struct front_options *options) {
     return uv_poll_start(&front->poll, UV_READABLE, on_acceptable) == 0 ? 0 : LEDIG_EIO;
 }
 
+static void on_look(uv_timer_t *timer) {
+    struct front *front = timer->data;
+    tls_look(front->tls);
+}
+
+static int open_tls(struct front *front, const struct front_options *options) {
+    char why[2 * PATH_MAX + 128];
+    front->look.data = front;
+    uv_timer_init(front->loop, &front->look);
+    if (!options->tls_cert) return 0;
+    if (tls_open(options->tls_cert, options->tls_key, options->data_dir, &front->tls, why, sizeof why) != 0) {
+        log_event(LOG_ERROR, "tls_refused", "why=\"%s\"", why);
+        return LEDIG_EBAD_REQUEST;
+    }
+    return uv_timer_start(&front->look, on_look, options->tls_look_ms, options->tls_look_ms) == 0 ? 0 : LEDIG_EIO;
+}
+
 int front_open(uv_loop_t *loop, const struct front_options *options, struct front **out) {
     struct front *front = calloc(1, sizeof *front);
     if (!front) return LEDIG_ENO_MEMORY;
     front->loop = loop;
     front->service = options->service;
     front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max};
-    int error = create_context(front);
+    int error = open_tls(front, options);
+    if (!error) error = create_context(front);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */
     *out = front;
@@ -184,6 +216,7 @@ static void on_handle_closed(uv_handle_t *handle) {
     if (--front->handles > 0) return;
     void (*closed)(void *) = front->closed;
     void *arg = front->closed_arg;
+    tls_close(front->tls);
     free(front);
     closed(arg);
 }
@@ -202,6 +235,7 @@ static void on_ending(uv_timer_t *timer) {
     close_handle(front, (uv_handle_t *)&front->poll);
     close_handle(front, (uv_handle_t *)&front->pause);
     close_handle(front, (uv_handle_t *)&front->ending);
+    close_handle(front, (uv_handle_t *)&front->look);
 }
 
 void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
@@ -209,6 +243,7 @@ void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
     front->closed_arg = arg;
     front_stop_accepting(front);
     uv_timer_stop(&front->pause);
+    uv_timer_stop(&front->look);
     uv_timer_start(&front->ending, on_ending, ENDING_MS, ENDING_MS);
     lws_context_destroy(front->context);
 }

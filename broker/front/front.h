@@ -17,6 +17,9 @@ struct front_options {
     http_handler http;       /* answers all other requests; NULL: 404 */
     void *http_arg;
     size_t http_body_bytes_max;
+    const char *tls_cert, *tls_key; /* PEM files; NULL: plain text */
+    const char *data_dir;           /* with TLS: where the keys of the tickets are */
+    uint32_t tls_look_ms;           /* with TLS: between two looks whether the files were renewed */
 };
 
 /* Binds a socket to an exact address. `exclusive`: without SO_REUSEPORT and listening, so that it fails where anybody
@@ -24,7 +27,8 @@ struct front_options {
  * tells which. A descriptor, LEDIG_EIO with errno set, or LEDIG_EBAD_REQUEST where the host is no address. */
 int front_bind(const char *host, int port, bool exclusive, int *bound_port);
 
-/* Binds (exact address, SO_REUSEPORT), listens and serves. LEDIG_EIO with errno set. */
+/* Binds (exact address, SO_REUSEPORT), listens and serves. LEDIG_EIO with errno set; LEDIG_EBAD_REQUEST where TLS
+ * cannot be served, with the reason in the log. */
 int front_open(uv_loop_t *loop, const struct front_options *options, struct front **front);
 
 /* Takes no more connections; those that are open stay. */

@@ -4,12 +4,14 @@
 
 #include "broker/front/front.h"
 #include "broker/front/http.h"
+#include "broker/front/tls.h"
 
 #include <libwebsockets.h>
 
 struct front {
     struct http_server http; /* first: it is the context's user pointer */
     struct service *service; /* NULL: no WebSockets */
+    struct tls *tls;         /* NULL: plain text */
     uv_loop_t *loop;
     struct lws_context *context;       /* libwebsockets sets it to NULL when it is wholly gone */
     struct lws_protocols protocols[4]; /* the last one is empty */
@@ -17,6 +19,7 @@ struct front {
     uv_poll_t poll;    /* of the listening socket */
     uv_timer_t pause;  /* runs while no descriptor is left for more connections */
     uv_timer_t ending; /* looks whether the context is gone */
+    uv_timer_t look;   /* whether the certificate was renewed */
     unsigned handles;  /* still to be closed */
     unsigned turns;    /* of the ending */
     bool accepting;

@@ -1,12 +1,11 @@
 #include "broker/front/http_session.h"
+#include "broker/front/tls.h"
 #include "broker/service/http_problem.h"
 #include "protocol/errors.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define RETRY_AFTER_S 2
 #define HTTP_RETRY_MS 10 /* until a socket that took nothing more is tried again */
@@ -86,16 +85,11 @@ static int write_answer(struct http_session *session) {
     int fd = lws_get_socket_fd(session->wsi);
     size_t before = session->sent;
     while (session->sent < session->length) {
-        ssize_t sent =
-            send(fd, session->answer + session->sent, session->length - session->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent > 0)
-            session->sent += (size_t)sent;
-        else if (sent < 0 && errno == EINTR)
-            continue;
-        else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        else
-            return -1;
+        ptrdiff_t sent =
+            tls_send(lws_get_ssl(session->wsi), fd, session->answer + session->sent, session->length - session->sent);
+        if (sent < 0) return -1;
+        if (sent == 0) break;
+        session->sent += (size_t)sent;
     }
     if (session->lingers) {
         lws_set_timeout(session->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_HEAD_MS / 1000);
@@ -172,6 +166,7 @@ static int on_head(struct http_session *session, struct lws *wsi) {
     const struct http_server *server = lws_context_user(lws_get_context(wsi));
     session->wsi = wsi;
     int status = http_head_take(session);
+    if (!server->handler) session->keeps = false; /* there is nothing to come back for */
     if (!status && session->declared > server->body_bytes_max) status = 413;
     if (status) {
         session->keeps = false;
@@ -181,7 +176,7 @@ static int on_head(struct http_session *session, struct lws *wsi) {
     /* for a POST with an empty body, too, libwebsockets tells when the body is complete */
     if (session->declared == 0 && lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) == 0) return ask(session);
     if (session->declared == 0 || !http_head_expects_continue(wsi)) return 0;
-    ssize_t sent = send(lws_get_socket_fd(wsi), go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ptrdiff_t sent = tls_send(lws_get_ssl(wsi), lws_get_socket_fd(wsi), go_on, sizeof go_on - 1);
     return sent == sizeof go_on - 1 ? 0 : -1;
 }
 

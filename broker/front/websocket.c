@@ -4,26 +4,33 @@
 #include "protocol/limits.h"
 #include "protocol/shape.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define PATH "/v1"
-#define CLOSE_REASON_BYTES_MAX 123 /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
-#define CLOSE_WAIT_S 2             /* for the client's own close frame */
+#define CLOSE_REASON_BYTES_MAX 123  /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
+#define CLOSE_WAIT_S 2              /* for the client's own close frame */
+#define HELD_BYTES_MAX (128 * 1024) /* a TLS record has 16 KiB, and one message may end with it */
 
 _Static_assert(CONNECTION_HEADROOM >= LWS_PRE, "libwebsockets writes its header before the payload");
+
+struct intake {
+    struct buffer assembly; /* of a message that came in pieces */
+    struct buffer held;     /* messages that came by TLS while paused, each with its length before it */
+};
 
 /* libwebsockets' per-session data: zeroed by it, and gone after LWS_CALLBACK_CLOSED. */
 struct connection {
     struct lws *wsi;
     struct session *session; /* NULL before ESTABLISHED and after CLOSED */
+    SSL *ssl;                /* NULL: plain text */
+    struct intake *intake;   /* NULL: all that came was delivered */
     int fd;
     bool is_text;
+    bool paused;  /* nothing is to be delivered */
     bool closing; /* a close was asked for */
     bool dead;    /* writing failed */
     bool wants_ping;
-    struct buffer assembly; /* of a message that came in pieces */
 };
 
 const size_t websocket_session_bytes = sizeof(struct connection);
@@ -63,17 +70,18 @@ static int die(struct connection *connection) {
 }
 
 /* The path of every delivery: one system call, and nothing of libwebsockets but a look whether it holds back bytes of
- * an earlier message. What the socket does not take goes to libwebsockets, which keeps it. lws_write would do the same
- * at some 15 % of the time of a send. */
+ * an earlier message. What the socket does not take goes to libwebsockets, which keeps it, and with TLS writes it in
+ * the same order and never less of it at once, as OpenSSL demands. lws_write would do the same at some 15 % of the time
+ * of a send. */
 int connection_send(struct connection *connection, uint8_t *payload, size_t length) {
     if (connection->dead || connection->closing) return LEDIG_EIO;
     uint8_t *frame = payload - put_head(payload, length, connection->is_text);
     size_t left = (size_t)(payload - frame) + length;
     if (!lws_partial_buffered(connection->wsi)) {
-        ssize_t sent = send(connection->fd, frame, left, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) return die(connection);
-        if (sent == (ssize_t)left) return 0;
-        if (sent > 0) frame += sent, left -= (size_t)sent;
+        ptrdiff_t sent = tls_send(connection->ssl, connection->fd, frame, left);
+        if (sent < 0) return die(connection);
+        if (sent == (ptrdiff_t)left) return 0;
+        frame += sent, left -= (size_t)sent;
     }
     if (lws_write(connection->wsi, frame, left, LWS_WRITE_RAW) < 0) return die(connection);
     return lws_partial_buffered(connection->wsi) ? CONNECTION_CHOKED : 0;
@@ -91,8 +99,23 @@ void connection_want_writable(struct connection *connection) {
     if (!connection->dead) lws_callback_on_writable(connection->wsi);
 }
 
+/* Of what OpenSSL has read already, libwebsockets (4.1 to 4.3) must not be told to stop: it would turn in circles for
+ * ever between its own buffer, which it may not empty, and OpenSSL's. So the rest of a record is read, and its messages
+ * are held here; reading stops with the record. */
+static void stop_reading(struct connection *connection) {
+    if (connection->closing || connection->dead) return;
+    if (!connection->ssl || SSL_pending(connection->ssl) == 0) lws_rx_flow_control(connection->wsi, 0);
+}
+
 void connection_pause(struct connection *connection, bool paused) {
-    if (!connection->dead && !connection->closing) lws_rx_flow_control(connection->wsi, paused ? 0 : 1);
+    if (connection->dead || connection->closing) return;
+    connection->paused = paused;
+    if (paused) {
+        stop_reading(connection);
+        return;
+    }
+    lws_rx_flow_control(connection->wsi, 1);
+    if (connection->intake) lws_callback_on_writable(connection->wsi); /* for what is held */
 }
 
 void connection_ping(struct connection *connection) {
@@ -125,9 +148,78 @@ void connection_close(struct connection *connection, uint16_t code, const char *
 
 /* ---- What comes from libwebsockets ---- */
 
+/* NULL when out of memory. */
+static struct intake *intake_of(struct connection *connection) {
+    if (!connection->intake) connection->intake = calloc(1, sizeof *connection->intake);
+    return connection->intake;
+}
+
+static void drop_intake(struct connection *connection) {
+    if (!connection->intake) return;
+    buffer_free(&connection->intake->assembly);
+    buffer_free(&connection->intake->held);
+    free(connection->intake);
+    connection->intake = NULL;
+}
+
 static void refuse(struct connection *connection, int error, const char *why) {
-    buffer_free(&connection->assembly);
+    drop_intake(connection);
     session_refuse(connection->session, error, why);
+}
+
+/* Keeps a message until reading goes on. */
+static void hold(struct connection *connection, const uint8_t *bytes, size_t length) {
+    struct intake *intake = intake_of(connection);
+    uint32_t stated = (uint32_t)length;
+    if (intake && intake->held.length + length > HELD_BYTES_MAX) {
+        refuse(connection, LEDIG_ERATE_LIMITED, "too many requests before their answers were taken");
+        return;
+    }
+    if (intake) buffer_append(&intake->held, &stated, sizeof stated);
+    if (intake) buffer_append(&intake->held, bytes, length);
+    if (!intake || intake->held.failed) refuse(connection, LEDIG_EUNAVAILABLE, "out of memory");
+}
+
+static bool takes(const struct connection *connection) {
+    return !connection->paused && !connection->closing && !connection->dead;
+}
+
+static void deliver_held(struct connection *connection) {
+    struct intake *intake = connection->intake;
+    size_t at = 0;
+    while (intake && takes(connection) && at < intake->held.length) {
+        uint32_t length;
+        memcpy(&length, intake->held.bytes + at, sizeof length);
+        at += sizeof length + length;
+        session_receive(connection->session, intake->held.bytes + at - length, length);
+    }
+    if (at == 0) return;
+    intake->held.length -= at;
+    memmove(intake->held.bytes, intake->held.bytes + at, intake->held.length);
+    if (intake->held.length == 0) buffer_free(&intake->held);
+    if (intake->held.length == 0 && intake->assembly.length == 0) drop_intake(connection);
+}
+
+static void deliver(struct connection *connection, const uint8_t *bytes, size_t length) {
+    if (connection->ssl && (connection->paused || (connection->intake && connection->intake->held.length > 0)))
+        hold(connection, bytes, length);
+    else
+        session_receive(connection->session, bytes, length);
+}
+
+static void put_together(struct connection *connection, const uint8_t *bytes, size_t length, bool whole) {
+    struct intake *intake = intake_of(connection);
+    if (intake) buffer_append(&intake->assembly, bytes, length); /* as has come, whatever a header claims */
+    if (!intake || intake->assembly.failed) {
+        refuse(connection, LEDIG_EUNAVAILABLE, "out of memory");
+        return;
+    }
+    if (!whole) return;
+    struct buffer message = intake->assembly; /* ours: a refusal drops what the connection keeps */
+    intake->assembly = (struct buffer){0};
+    if (intake->held.length == 0) drop_intake(connection);
+    deliver(connection, message.bytes, message.length);
+    buffer_free(&message);
 }
 
 static void receive(struct connection *connection, const uint8_t *bytes, size_t length) {
@@ -138,25 +230,18 @@ static void receive(struct connection *connection, const uint8_t *bytes, size_t 
                connection->is_text ? "this subprotocol takes text frames" : "this subprotocol takes binary frames");
         return;
     }
-    struct buffer *assembly = &connection->assembly;
-    size_t so_far = assembly->length, left = lws_remaining_packet_payload(wsi);
+    size_t so_far = connection->intake ? connection->intake->assembly.length : 0;
+    size_t left = lws_remaining_packet_payload(wsi);
     if (so_far + length + left > LEDIG_MESSAGE_BYTES_MAX) {
         refuse(connection, LEDIG_ETOO_LARGE, "a message may have 65536 bytes");
         return;
     }
     bool whole = left == 0 && lws_is_final_fragment(wsi);
-    if (whole && so_far == 0) {
-        session_receive(connection->session, bytes, length);
-        return;
-    }
-    buffer_append(assembly, bytes, length); /* room grows with what has come, whatever a header claims */
-    if (assembly->failed) {
-        refuse(connection, LEDIG_EUNAVAILABLE, "out of memory");
-        return;
-    }
-    if (!whole) return;
-    session_receive(connection->session, assembly->bytes, assembly->length);
-    buffer_free(assembly);
+    if (whole && so_far == 0)
+        deliver(connection, bytes, length);
+    else
+        put_together(connection, bytes, length, whole);
+    if (connection->paused) stop_reading(connection);
 }
 
 static int writable(struct connection *connection) {
@@ -167,6 +252,7 @@ static int writable(struct connection *connection) {
         if (lws_write(connection->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) return -1;
     }
     if (!lws_partial_buffered(connection->wsi)) session_writable(connection->session);
+    deliver_held(connection);
     return 0;
 }
 
@@ -186,6 +272,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     case LWS_CALLBACK_ESTABLISHED:
         connection->wsi = wsi;
         connection->fd = lws_get_socket_fd(wsi);
+        connection->ssl = lws_get_ssl(wsi);
         connection->is_text = lws_get_protocol(wsi)->id == ENCODING_JSON;
         connection->session = session_open(front->service, connection, (enum encoding)lws_get_protocol(wsi)->id);
         return connection->session ? 0 : -1;
@@ -198,7 +285,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return writable(connection);
     case LWS_CALLBACK_CLOSED:
-        buffer_free(&connection->assembly);
+        drop_intake(connection);
         if (connection->session) session_closed(connection->session);
         connection->session = NULL;
         return 0;

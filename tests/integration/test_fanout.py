@@ -134,6 +134,36 @@ async def test_a_background_app_hears_after_its_interval(start_broker, make_comp
     await sleeper.sees("kari", note="one")
 
 
+async def test_favourites_reach_a_background_app_at_once_and_bring_what_waits(start_broker, make_company):
+    broker = start_broker(background_ms=60_000)
+    company = make_company(broker=broker)
+    kari, ola = await company.app("kari"), await company.app("ola")
+    sleeper = await company.app("nina", state="background", favourites=["kari"])
+    await ola.sees("nina", presence="background")
+    mark = sleeper.mark()
+    await ola.set("busy", note="no favourite")
+    await kari.sees("ola", note="no favourite")
+    assert sleeper.rows_since(mark, "ola") == []
+    await kari.set("busy", note="dear")
+    await sleeper.sees("kari", note="dear")
+    await sleeper.sees("ola", note="no favourite")
+
+
+async def test_a_follow_replaces_the_favourites(start_broker, make_company):
+    broker = start_broker(background_ms=60_000)
+    company = make_company(broker=broker)
+    kari, ola = await company.app("kari"), await company.app("ola")
+    sleeper = await company.app("nina", state="background", favourites=["kari"])
+    await sleeper.ok("follow", users=["ola", "kari"], favourites=["ola"])
+    await sleeper.until(lambda: sleeper.live, "the first state")
+    mark = sleeper.mark()
+    await kari.set("busy", note="no longer dear")
+    await ola.sees("kari", note="no longer dear")
+    assert sleeper.rows_since(mark, "kari") == []
+    await ola.set("busy", note="dear now")
+    await sleeper.sees("ola", note="dear now")
+
+
 # ---- following ----
 
 
