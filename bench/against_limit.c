@@ -5,9 +5,7 @@
  * `lead` deliveries are outstanding. A lead that is too small leaves the core idle while a change makes its way through
  * the store; one that is too large lets two changes share a frame. It is sought while the rounds run, so that few
  * frames carry two changes; and a frame counts once, whatever it carries. */
-#include "bench/rounds.h"
-#include "bench/scenario.h"
-#include "bench/sender.h"
+#include "bench/reference.h"
 #include "bench/terminal.h"
 
 #include <stdio.h>
@@ -19,8 +17,7 @@
 
 struct duel {
     struct scenario *scenario;
-    struct sender sender;
-    struct buffer frame;              /* a change as the broker sent it, with its header */
+    struct reference reference;
     uint64_t lead;                    /* outstanding deliveries at which the next change is asked for */
     uint32_t turn;                    /* whose change is next */
     uint64_t frames, merged, changes; /* of the broker's rounds */
@@ -73,71 +70,24 @@ static int broker_round(struct duel *duel, int64_t duration_ns, struct round *ro
     return 0;
 }
 
-/* ---- The limit's round ---- */
-
-static int limit_round(struct duel *duel, int64_t duration_ns, struct round *round) {
-    struct crowd *crowd = &duel->scenario->crowd;
-    uint64_t before = crowd->echo.frames;
-    struct limit_result result;
-    int error = sender_begin(&duel->sender, duel->frame.bytes, duel->frame.length, duration_ns), over = 0;
-    while (error == 0 && over == 0) {
-        crowd_turn(crowd, clock_now_ns() + 1000000);
-        over = sender_poll(&duel->sender, &result);
-        if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
-    }
-    if (error != 0 || over < 0) return complain(LEDIG_EIO, "the send loop broke off");
-    int64_t late_ns = clock_now_ns() + ROUND_LATE_NS;
-    while (crowd->echo.frames - before < result.sends) { /* nothing may be left over for the next round */
-        if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
-        if (clock_now_ns() > late_ns) return complain(LEDIG_EIO, "frames of the send loop were lost");
-        crowd_turn(crowd, INT64_MAX);
-    }
-    double sends = (double)result.sends;
-    *round = (struct round){sends * 1e9 / (double)result.elapsed_ns, sends * 1e9 / (double)result.cpu_ns,
-                            (double)result.cpu_ns / (double)result.elapsed_ns};
-    return 0;
-}
-
-/* A frame with a single change, as all subscribers got it last. */
-static int copy_frame(struct duel *duel) {
-    struct digest_memory *memory = &duel->scenario->crowd.company[0].memory;
-    for (uint32_t age = 1; age <= DIGEST_MEMORY; age++) {
-        const struct digest *digest = &memory->frames[(memory->next + DIGEST_MEMORY - age) % DIGEST_MEMORY];
-        if (digest->count != 1 || digest->all_count != 1 || digest->rows[0].sequence == SEQUENCE_NONE) continue;
-        return websocket_server_frame(digest->bytes.bytes, digest->bytes.length, &duel->frame);
-    }
-    return LEDIG_ENOT_FOUND;
-}
-
 static int prepare(struct duel *duel) {
     struct scenario *scenario = duel->scenario;
-    const uint32_t subscribers = scenario->plan.subscribers;
-    if (sender_start(&duel->sender, subscribers, scenario->cores.server) != 0)
-        return complain(LEDIG_EIO, "the send loop did not start");
-    int error = scenario_gather(scenario, subscribers);
-    if (error != 0) return error;
-    for (uint32_t i = 0; i < subscribers && error == 0; i++) {
-        int descriptor;
-        error = limit_connect(&duel->sender.address, &descriptor);
-        if (error == 0) error = crowd_adopt(&scenario->crowd, descriptor, 0);
-    }
-    if (error == 0) error = sender_ready(&duel->sender);
-    if (error != 0) return complain(error, "the send loop's sockets could not be connected");
+    int error = reference_open(&duel->reference, scenario);
     struct round warm_up;
-    duel->lead = subscribers / 2;
-    if ((error = broker_round(duel, 300000000, &warm_up)) != 0) return error; /* finds the point, too */
+    duel->lead = scenario->plan.subscribers / 2;
+    if (error != 0 || (error = broker_round(duel, 300000000, &warm_up)) != 0) return error; /* finds the point, too */
     struct crowd *crowd = &scenario->crowd;
     if ((error = publisher_change(&crowd->company[0].publisher[0], clock_now_ns())) != 0 ||
-        (error = crowd_await(crowd, NULL)) != 0 || (error = copy_frame(duel)) != 0)
+        (error = crowd_await(crowd, NULL)) != 0 || (error = reference_copy_frame(&duel->reference, 0)) != 0)
         return complain(error, "no frame with a single change was seen");
-    return limit_round(duel, 300000000, &warm_up);
+    return reference_round(&duel->reference, 300000000, &warm_up);
 }
 
 /* ---- Both ---- */
 
 static json_t *make_report(const struct duel *duel) {
     json_t *more = json_object(), *object = rounds_report(&duel->rounds);
-    report_count(object, "frame_bytes", (int64_t)duel->frame.length);
+    report_count(object, "frame_bytes", (int64_t)duel->reference.frame.length);
     report_number(object, "merged_frames", (double)duel->merged / (double)duel->frames);
     report_number(object, "changes_per_s", (double)duel->changes * 1e9 / (double)duel->measured_ns);
     json_object_set_new(more, "against_limit", object);
@@ -152,9 +102,9 @@ static int play(struct duel *duel) {
     for (uint32_t i = 0; i < rounds->count; i++) {
         progress_show("rounds", i, rounds->count);
         bool limit_first = i % 2 == 0; /* who begins takes turns as well */
-        int error = limit_first ? limit_round(duel, duration_ns, &rounds->limit[i]) : 0;
+        int error = limit_first ? reference_round(&duel->reference, duration_ns, &rounds->limit[i]) : 0;
         if (error == 0) error = broker_round(duel, duration_ns, &rounds->broker[i]);
-        if (error == 0 && !limit_first) error = limit_round(duel, duration_ns, &rounds->limit[i]);
+        if (error == 0 && !limit_first) error = reference_round(&duel->reference, duration_ns, &rounds->limit[i]);
         if (error != 0) return error;
     }
     progress_end();
@@ -187,8 +137,7 @@ int against_limit_run(struct scenario *scenario) {
     if (!duel) return complain(1, "out of memory");
     duel->scenario = scenario;
     int code = fight(duel);
-    sender_stop(&duel->sender);
-    buffer_free(&duel->frame);
+    reference_close(&duel->reference);
     free(duel);
     return code;
 }

@@ -12,25 +12,42 @@
 
 #define EVENTS 64 /* few, so that a change that is due does not wait for a whole fan-out to be read */
 #define STEP_NS 50000000
+#define CONNECTS_A_TURN 16 /* then what has come is read */
 #define TIMER UINT64_MAX
 
 /* ---- Opening ---- */
 
+static int build_company(struct crowd *crowd, const struct group *group, uint32_t nth, uint32_t base,
+                         struct assembly *company) {
+    company->subscribers = (group->subscribers + group->companies - 1 - nth) / group->companies;
+    company->followers = company->subscribers;
+    company->first = base + nth;
+    company->stride = group->companies;
+    company->people = group->people                             ? group->people
+                      : company->subscribers < CROWD_PEOPLE_MAX ? company->subscribers
+                                                                : CROWD_PEOPLE_MAX;
+    uint32_t connected = company->subscribers < company->people ? company->subscribers : company->people;
+    company->publishers = group->publishers < connected ? group->publishers : connected;
+    company->memory.run = crowd->run;
+    company->memory.publishers = company->publishers;
+    company->publisher = calloc(company->publishers ? company->publishers : 1, sizeof *company->publisher);
+    if (!company->publisher) return LEDIG_ENO_MEMORY;
+    for (uint32_t p = 0; p < company->publishers; p++)
+        company->publisher[p] = (struct publisher){.asked = SEQUENCE_NONE, .acknowledged = SEQUENCE_NONE};
+    return 0;
+}
+
 static int build_companies(struct crowd *crowd) {
     const struct crowd_options *options = &crowd->options;
-    for (uint32_t c = 0; c < options->companies; c++) {
-        struct assembly *company = &crowd->company[c];
-        company->subscribers = (options->subscribers + options->companies - 1 - c) / options->companies;
-        company->people = company->subscribers < CROWD_PEOPLE_MAX ? company->subscribers : CROWD_PEOPLE_MAX;
-        company->publishers = options->publishers < company->people ? options->publishers : company->people;
-        company->memory.run = crowd->run;
-        company->memory.publishers = company->publishers;
-        company->publisher = calloc(company->publishers ? company->publishers : 1, sizeof *company->publisher);
-        if (!company->publisher) return LEDIG_ENO_MEMORY;
-        for (uint32_t p = 0; p < company->publishers; p++)
-            company->publisher[p] = (struct publisher){.asked = SEQUENCE_NONE, .acknowledged = SEQUENCE_NONE};
+    uint32_t c = 0, base = 0;
+    int error = 0;
+    for (size_t g = 0; g < options->group_count; g++) {
+        const struct group *group = &options->groups[g];
+        for (uint32_t nth = 0; nth < group->companies && error == 0; nth++)
+            error = build_company(crowd, group, nth, base, &crowd->company[c++]);
+        base += group->subscribers;
     }
-    return 0;
+    return error;
 }
 
 static int join(struct crowd *crowd, uint32_t number, uint32_t company) {
@@ -45,20 +62,28 @@ static int join(struct crowd *crowd, uint32_t number, uint32_t company) {
 }
 
 static int build_subscribers(struct crowd *crowd) {
-    for (uint32_t i = 0; i < crowd->options.subscribers; i++) {
-        uint32_t c = i % crowd->options.companies, nth = i / crowd->options.companies;
+    for (uint32_t c = 0; c < crowd->options.companies; c++) {
         struct assembly *company = &crowd->company[c];
-        if (join(crowd, i, c) != 0) return LEDIG_ENO_MEMORY;
-        struct subscriber *subscriber = &crowd->subscriber[i];
-        subscriber->tally = &crowd->tally;
-        subscriber->person = nth % company->people;
-        if (nth < company->publishers) company->publisher[nth].subscriber = subscriber;
+        for (uint32_t nth = 0; nth < company->subscribers; nth++) {
+            uint32_t number = company->first + nth * company->stride;
+            if (join(crowd, number, c) != 0) return LEDIG_ENO_MEMORY;
+            struct subscriber *subscriber = &crowd->subscriber[number];
+            subscriber->tally = &crowd->tally;
+            subscriber->person = nth % company->people;
+            if (nth < company->publishers) company->publisher[nth].subscriber = subscriber;
+        }
     }
     return 0;
 }
 
 int crowd_open(struct crowd *crowd, const struct crowd_options *options) {
-    *crowd = (struct crowd){.options = *options, .epoll = -1, .timer = -1};
+    *crowd = (struct crowd){.options = *options, .epoll = -1, .timer = -1, .at_once = CROWD_AT_ONCE};
+    for (size_t g = 0; g < options->group_count; g++) {
+        crowd->options.companies += options->groups[g].companies;
+        crowd->options.subscribers += options->groups[g].subscribers;
+    }
+    options = &crowd->options;
+    crowd->wanted = options->subscribers;
     long descriptors = sysconf(_SC_OPEN_MAX);
     uint64_t sockets = (uint64_t)options->subscribers + options->spare_sockets;
     if (descriptors > 0 && sockets + CROWD_DESCRIPTORS_SPARE > (uint64_t)descriptors)
@@ -87,6 +112,7 @@ void crowd_close(struct crowd *crowd) {
     for (uint32_t i = 0; crowd->subscriber && i < sockets; i++) {
         websocket_free(&crowd->subscriber[i].websocket);
         free(crowd->subscriber[i].seen);
+        free(crowd->subscriber[i].token);
     }
     for (uint32_t c = 0; crowd->company && c < crowd->options.companies; c++) {
         struct assembly *company = &crowd->company[c];
@@ -108,19 +134,23 @@ void crowd_close(struct crowd *crowd) {
 
 static void lose(struct subscriber *subscriber) {
     struct crowd *crowd = subscriber->crowd;
-    if (subscriber->stage == STAGE_GONE) return;
+    if (subscriber->stage == STAGE_GONE || subscriber->stage == STAGE_DROPPED) return;
     if (subscriber->stage == STAGE_LIVE)
         crowd->live--;
     else
         crowd->connecting--;
-    subscriber->stage = STAGE_GONE;
-    crowd->gone++;
+    subscriber->stage = subscriber->may_go ? STAGE_DROPPED : STAGE_GONE;
+    if (subscriber->may_go)
+        crowd->dropped++;
+    else
+        crowd->gone++;
 }
 
 static void watch(struct subscriber *subscriber, int operation) {
     bool wants = websocket_wants_write(&subscriber->websocket);
     if (operation == EPOLL_CTL_MOD && wants == subscriber->wants_write) return;
-    struct epoll_event event = {.events = EPOLLIN | (wants ? EPOLLOUT : 0U), .data.u64 = subscriber->number};
+    struct epoll_event event = {.events = (subscriber->is_deaf ? 0U : EPOLLIN) | (wants ? EPOLLOUT : 0U),
+                                .data.u64 = subscriber->number};
     if (epoll_ctl(subscriber->crowd->epoll, operation, subscriber->websocket.descriptor, &event) != 0)
         websocket_close(&subscriber->websocket);
     subscriber->wants_write = wants;
@@ -128,8 +158,11 @@ static void watch(struct subscriber *subscriber, int operation) {
 
 static void connect_some(struct crowd *crowd) {
     const struct endpoint *apps = &crowd->options.subject->apps;
-    while (crowd->connecting < CROWD_AT_ONCE && crowd->next_to_connect < crowd->options.subscribers) {
+    for (int i = 0;
+         i < CONNECTS_A_TURN && crowd->connecting < crowd->at_once && crowd->next_to_connect < crowd->wanted;) {
         struct subscriber *subscriber = &crowd->subscriber[crowd->next_to_connect++];
+        if (subscriber->stage != STAGE_IDLE) continue;
+        i++;
         crowd->connecting++;
         subscriber->stage = STAGE_CONNECTING;
         if (websocket_connect(&subscriber->websocket, &apps->address, apps->host, apps->path,
@@ -153,10 +186,12 @@ static void handle(struct subscriber *subscriber, uint32_t events) {
 }
 
 void crowd_turn(struct crowd *crowd, int64_t until_ns) {
+    connect_some(crowd);
     int64_t now_ns = clock_now_ns(), latest_ns = now_ns + STEP_NS; /* so that an interrupt is noticed */
     if (until_ns > latest_ns) until_ns = latest_ns;
     int wait_ms = 0;
-    if (until_ns > now_ns) {
+    bool knocks = crowd->connecting < crowd->at_once && crowd->next_to_connect < crowd->wanted;
+    if (until_ns > now_ns && !knocks) {
         struct itimerspec timer = {.it_value = {until_ns / 1000000000, until_ns % 1000000000}};
         timerfd_settime(crowd->timer, TFD_TIMER_ABSTIME, &timer, NULL);
         wait_ms = -1;
@@ -171,6 +206,48 @@ void crowd_turn(struct crowd *crowd, int64_t until_ns) {
             handle(&crowd->subscriber[events[i].data.u64], events[i].events);
         }
     }
+}
+
+/* ---- Those who are not like the others ---- */
+
+void crowd_set_aside(struct crowd *crowd, struct subscriber *subscriber, bool aside) {
+    struct assembly *company = &crowd->company[subscriber->company];
+    if (subscriber->is_aside == aside) return;
+    subscriber->is_aside = aside;
+    if (!aside) {
+        company->followers++;
+        return;
+    }
+    company->followers--;
+    for (uint32_t p = 0; p < company->publishers; p++) {
+        struct publisher *publisher = &company->publisher[p];
+        if (publisher->awaited == 0 || subscriber->seen[p].sequence >= publisher->asked) continue;
+        publisher->awaited--;
+        crowd->undelivered--;
+    }
+}
+
+void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf) {
+    struct epoll_event event = {.events = deaf ? 0 : EPOLLIN, .data.u64 = subscriber->number};
+    subscriber->is_deaf = deaf; /* a connection that is cut off is reported all the same */
+    epoll_ctl(crowd->epoll, EPOLL_CTL_MOD, subscriber->websocket.descriptor, &event);
+}
+
+void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber) {
+    if (subscriber->stage != STAGE_LIVE) return;
+    crowd_set_aside(crowd, subscriber, true);
+    websocket_free(&subscriber->websocket);
+    subscriber->stage = STAGE_IDLE;
+    crowd->live--;
+    crowd->wanted = 0; /* nobody comes back yet */
+}
+
+void crowd_reconnect(struct crowd *crowd, uint32_t at_once) {
+    for (uint32_t i = 0; i < crowd->options.subscribers; i++)
+        if (crowd->subscriber[i].stage == STAGE_IDLE) crowd_set_aside(crowd, &crowd->subscriber[i], false);
+    crowd->at_once = at_once;
+    crowd->next_to_connect = 0;
+    crowd->wanted = crowd->options.subscribers;
 }
 
 int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company) {
@@ -211,11 +288,15 @@ int crowd_wait(struct crowd *crowd, const char *what, uint64_t of, uint64_t (*op
 
 static uint64_t not_live(struct crowd *crowd) {
     connect_some(crowd);
-    return crowd->options.subscribers - (crowd->live - crowd->adopted);
+    return crowd->wanted - (crowd->live + crowd->dropped - crowd->adopted);
 }
 
 static uint64_t under_way(struct crowd *crowd) {
     return crowd->undelivered + crowd->changes_open;
+}
+
+static uint64_t not_followed(struct crowd *crowd) {
+    return crowd->follows_open;
 }
 
 /* Publishers by number: companies in turn. NULL where the company has not that many. */
@@ -225,9 +306,11 @@ static struct publisher *publisher_at(struct crowd *crowd, uint64_t number) {
     return nth < company->publishers ? &company->publisher[nth] : NULL;
 }
 
-/* The first company has the most. */
 static uint64_t publisher_numbers(const struct crowd *crowd) {
-    return (uint64_t)crowd->options.companies * crowd->company[0].publishers;
+    uint64_t most = 0;
+    for (uint32_t c = 0; c < crowd->options.companies; c++)
+        if (crowd->company[c].publishers > most) most = crowd->company[c].publishers;
+    return crowd->options.companies * most;
 }
 
 static uint64_t not_consented(struct crowd *crowd) {
@@ -262,8 +345,21 @@ static int explain(struct crowd *crowd, int error, const char *what) {
                     crowd->refusal);
 }
 
+int crowd_refollow(struct crowd *crowd, uint32_t followers) {
+    for (uint32_t i = 0; i < crowd->wanted; i++) {
+        struct subscriber *subscriber = &crowd->subscriber[i];
+        enum following following = i < followers ? FOLLOWS_ALL : FOLLOWS_ITSELF;
+        if (subscriber->stage != STAGE_LIVE || subscriber->following == following) continue;
+        crowd_set_aside(crowd, subscriber, following == FOLLOWS_ITSELF);
+        if (subscriber_follow(subscriber, following) != 0) return complain(LEDIG_EIO, "following was not asked for");
+        if (i % 64 == 0) crowd_turn(crowd, 0);
+    }
+    int error = crowd_wait(crowd, NULL, 0, not_followed);
+    return error == 0 ? 0 : explain(crowd, error, "following");
+}
+
 int crowd_connect(struct crowd *crowd) {
-    int error = crowd_wait(crowd, "connecting", crowd->options.subscribers, not_live);
+    int error = crowd_wait(crowd, "connecting", crowd->wanted, not_live);
     return error == 0 ? 0 : explain(crowd, error, "connecting");
 }
 

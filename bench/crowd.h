@@ -17,8 +17,19 @@
 #define CROWD_REQUESTS_AT_ONCE 256 /* consents and first changes: a crowd that comes to work, no stampede */
 #define CROWD_DESCRIPTORS_SPARE 64 /* beside the connections */
 
+/* Companies that are alike; numbered through over the groups. */
+struct group {
+    uint32_t companies, subscribers; /* in all */
+    uint32_t people;                 /* of each company; 0 = as many as subscribers, at most CROWD_PEOPLE_MAX */
+    uint32_t publishers;             /* of each; more than there are people = everybody */
+};
+
 struct assembly { /* one company's share of the crowd */
     uint32_t subscribers, people, publishers;
+    uint32_t followers; /* subscribers that changes are to reach */
+    uint32_t first;     /* number of its first subscriber; the next ones are `stride` apart */
+    uint32_t stride;
+    char epoch[LEDIG_ID_CHARS_MAX + 1]; /* as last heard */
     struct publisher *publisher;
     struct digest_memory memory;
     bool answering; /* an `ask` is under way */
@@ -27,10 +38,11 @@ struct assembly { /* one company's share of the crowd */
 struct crowd_options {
     const struct subject *subject;
     const struct employer *employer;
-    uint32_t companies, subscribers;
-    uint32_t publishers;    /* of one company; more than there are people = everybody */
-    uint32_t spare_sockets; /* room for sockets that are adopted later */
-    uint32_t patience_ms;   /* how long to wait where nothing moves */
+    const struct group *groups;
+    size_t group_count;
+    uint32_t companies, subscribers; /* of all groups; filled in by crowd_open */
+    uint32_t spare_sockets;          /* room for sockets that are adopted later */
+    uint32_t patience_ms;            /* how long to wait where nothing moves */
 };
 
 struct crowd {
@@ -43,6 +55,11 @@ struct crowd {
     uint32_t adopted;
     struct assembly *company;
     uint32_t next_to_connect, connecting, live, gone;
+    uint32_t wanted;  /* only the first so many are to be connected; at the beginning all */
+    uint32_t at_once; /* connections that are being made at a time */
+    uint32_t dropped; /* cut off by the broker, as they were to be */
+    uint64_t resumed; /* greeted as such */
+    uint64_t follows_open;
     uint64_t next_to_ask; /* publisher, by its number in all */
     uint32_t gone_before; /* lost connections that are known of: only a further one ends a wait */
     uint32_t consents_open, answers_open;
@@ -51,8 +68,11 @@ struct crowd {
     uint64_t changes, refused, broken; /* asked for; answered with an error; frames that could not be understood */
     char refusal[LEDIG_WORD_CHARS_MAX * 4 + 1]; /* code of the last error, for people */
     int64_t last_delivery_ns;
-    struct tally tally, echo; /* echo: of the adopted sockets */
-    struct histogram latency_us;
+    struct tally tally, echo;     /* echo: of the adopted sockets */
+    struct histogram latency_us;  /* of each delivery */
+    struct histogram complete_us; /* until the last one had it */
+    struct histogram return_us;   /* from storm_began_ns to live again */
+    int64_t storm_began_ns;       /* 0 = none */
     bool out_of_memory;
 };
 
@@ -61,7 +81,9 @@ int crowd_open(struct crowd *crowd, const struct crowd_options *options);
 void crowd_close(struct crowd *crowd);
 
 /* The next three block until done, show progress, and return 0 or an error after a complaint. */
-int crowd_connect(struct crowd *crowd); /* everybody live */
+int crowd_connect(struct crowd *crowd);                      /* everybody live */
+int crowd_refollow(struct crowd *crowd, uint32_t followers); /* the first so many of those who are wanted follow all,
+                                                                the others themselves */
 int crowd_consent(struct crowd *crowd); /* every publisher has consented, and all have seen a first change of each */
 int crowd_await(struct crowd *crowd, const char *what); /* nothing is under way any more */
 
@@ -73,6 +95,17 @@ void crowd_turn(struct crowd *crowd, int64_t until_ns);
  * progress: all but `open` of `of`.
  */
 int crowd_wait(struct crowd *crowd, const char *what, uint64_t of, uint64_t (*open)(struct crowd *crowd));
+
+/* Nobody waits for what this one sees, from now on or until it is back. */
+void crowd_set_aside(struct crowd *crowd, struct subscriber *subscriber, bool aside);
+
+/* It reads nothing any more, or goes on. */
+void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf);
+
+/* Breaks its connection off; crowd_reconnect lets all who are away come back, at most `at_once` at a time, with resume,
+ * from the next turn on. */
+void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber);
+void crowd_reconnect(struct crowd *crowd, uint32_t at_once);
 
 /* Takes over a connected socket as a receiver of `company` that is like a subscriber in all but name. */
 int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company);

@@ -73,5 +73,7 @@ const struct digest *digest_add(struct digest_memory *memory, const uint8_t *byt
     digest->all_count =
         changes->members.count + changes->profiles.count + changes->queues.count + changes->removed.count;
     digest->more = changes->more;
+    digest->version = changes->to;
+    digest->now_ms = changes->now;
     return digest;
 }

@@ -26,6 +26,7 @@ struct digest {
     uint32_t all_count; /* rows of every kind in the frame: what a subscriber counts as deliveries */
     uint32_t profiles;
     bool more;
+    int64_t version, now_ms; /* the place, where there is no `more` */
 };
 
 struct digest_memory {

@@ -1,4 +1,5 @@
 /* ledig-bench: the command line. */
+#include "bench/compare.h"
 #include "bench/rounds.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
@@ -14,28 +15,72 @@
 #define COMPANIES_MAX 100000
 #define RATE_MAX 1e6
 #define SECONDS_MAX 86400
+#define STALL_SPARE_MS 3000
 #define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
 
-static const char help[] =
+/* What the command line does not say is taken from here; 0 = as said below. */
+struct entry {
+    const char *name, *help;
+    int (*run)(struct scenario *scenario);
+    struct plan plan;
+};
+
+static const struct entry entries[] = {
+    {"fanout",
+     "changes on schedule, each to all colleagues: rates and latencies",
+     fanout_run,
+     {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 100, .seconds = 10}},
+    {"burst",
+     "changes as fast as they are taken, beside the raw send() loop",
+     burst_run,
+     {.subscribers = 1000, .companies = 1, .publishers = CROWD_PUBLISHERS_MAX, .people = 10000, .seconds = 24}},
+    {"latency",
+     "until the last colleague has it, beside the loop and a bare write",
+     latency_run,
+     {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 20, .seconds = 10}},
+    {"idle",
+     "memory and processor time of connections that do nothing",
+     idle_run,
+     {.subscribers = 10000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 5}},
+    {"storm",
+     "everybody comes back at once, while others watch",
+     storm_run,
+     {.subscribers = 16000, .companies = 150, .publishers = 16, .watchers = 1000, .rate = 20, .seconds = 9}},
+    {"stall",
+     "some stop reading: what the others notice",
+     stall_run,
+     {.subscribers = 10000, .companies = 1, .publishers = 16, .rate = 10, .seconds = 30, .stalled = 1000}},
+    {"grow",
+     "what a change costs against followers and connections",
+     grow_run,
+     {.subscribers = 8000, .companies = 1, .publishers = 8, .rate = 50, .seconds = 36, .run_starts_small = true}},
+};
+
+static const char head[] =
     "Usage: ledig-bench SCENARIO [options]\n"
     "\n"
     "Measures a broker, and checks what every subscriber received. Starts a broker of its own on the first core and\n"
     "itself on the second, and takes both away again, unless --url names one that runs.\n"
     "\n"
-    "Scenarios:\n"
-    "  fanout                  changes on schedule, each to all colleagues: rates and latencies\n"
-    "  fanout --against-limit  short rounds in turn with the raw send() loop: what part of the limit is reached\n"
-    "  idle                    memory of a connection that does nothing\n"
+    "Scenarios, with the subscribers that they have if it is not said:\n";
+
+static const char tail[] =
+    "  fanout --against-limit  short rounds in turn with the raw send() loop: what part of it is reached\n"
     "\n"
     "Options:\n"
-    "  --subscribers N   connections in all (fanout 1,000, idle 10,000)\n"
-    "  --companies N     that they are spread over (fanout 1, idle one for each 100)\n"
-    "  --publishers N    people of each company who change (fanout 16, idle all)\n"
-    "  --rate R          changes a second in all (100)\n"
-    "  --seconds S       how long (10; idle 5; --against-limit: of each side)\n"
-    "  --rounds N        of each side, with --against-limit (one a second, at least 8)\n"
+    "  --subscribers N   connections in all\n"
+    "  --companies N     that they are spread over (idle: one for each 100)\n"
+    "  --people N        of each company (as many as subscribers, at most 1,000; burst 10,000)\n"
+    "  --publishers N    people of each company who change (16; burst and idle all)\n"
+    "  --rate R          changes a second in all\n"
+    "  --seconds S       how long\n"
+    "  --rounds N        of each side, where rounds take turns (one a second, at least 8)\n"
+    "  --stalled N       subscribers that stop reading (stall)\n"
+    "  --watchers N      subscribers that stay connected (storm)\n"
     "  --patience S      to wait for what does not come, before it counts as lost (15)\n"
     "  --json FILE       the result as one JSON object; - is standard output, without the table\n"
+    "  --svg FILE        a plot: latency by percentile; of grow, cost against size\n"
+    "  --compare FILE    an earlier --json of the same scenario, set beside this run\n"
     "  --url URL         a broker that runs, ws://host:port/v1; it gets companies bench-00000, bench-00001, …\n"
     "  --router-url URL  its routers' port, if DATA/ledigd.json does not say\n"
     "  --data DIR        its data directory, for the key that signs tokens\n"
@@ -43,10 +88,25 @@ static const char help[] =
     "Examples:\n"
     "  ledig-bench fanout --subscribers 1000 --rate 200\n"
     "  ledig-bench fanout --subscribers 1000 --against-limit --json out.json\n"
-    "  ledig-bench idle --subscribers 10000\n"
+    "  ledig-bench latency --svg latency.svg\n"
+    "  ledig-bench idle --subscribers 10000 --compare last.json\n"
     "  ledig-bench fanout --url ws://127.0.0.1:7700/v1 --data var/data\n"
     "\n"
     "Exit code 0; 1 where it could not be set up; 2 where a view was wrong or a change lost.\n";
+
+static void print_help(void) {
+    fputs(head, stdout);
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        printf("  %-8s %6u  %s\n", entries[i].name, (unsigned)entries[i].plan.subscribers, entries[i].help);
+    fputs(tail, stdout);
+}
+
+static const struct entry *find_entry(const char *name) {
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        if (strcmp(entries[i].name, name) == 0) return &entries[i];
+    complain(0, "there is no scenario \"%s\"; see ledig-bench --help", name);
+    return NULL;
+}
 
 static bool parse_number(const char *name, const char *text, double low, double high, double *value) {
     char *end;
@@ -67,12 +127,17 @@ static bool parse_count(const char *name, const char *text, double high, uint32_
 static bool parse_option(struct plan *plan, const char *name, const char *text) {
     if (strcmp(name, "subscribers") == 0) return parse_count(name, text, SUBSCRIBERS_MAX, &plan->subscribers);
     if (strcmp(name, "companies") == 0) return parse_count(name, text, COMPANIES_MAX, &plan->companies);
+    if (strcmp(name, "people") == 0) return parse_count(name, text, EMPLOYER_PEOPLE_MAX, &plan->people);
+    if (strcmp(name, "stalled") == 0) return parse_count(name, text, SUBSCRIBERS_MAX, &plan->stalled);
+    if (strcmp(name, "watchers") == 0) return parse_count(name, text, SUBSCRIBERS_MAX, &plan->watchers);
     if (strcmp(name, "publishers") == 0) return parse_count(name, text, CROWD_PUBLISHERS_MAX, &plan->publishers);
     if (strcmp(name, "rounds") == 0) return parse_count(name, text, ROUNDS_MAX, &plan->rounds);
     if (strcmp(name, "rate") == 0) return parse_number(name, text, 0.1, RATE_MAX, &plan->rate);
     if (strcmp(name, "seconds") == 0) return parse_number(name, text, 0.1, SECONDS_MAX, &plan->seconds);
     if (strcmp(name, "patience") == 0) return parse_number(name, text, 0.1, 3600, &plan->patience_s);
     if (strcmp(name, "json") == 0) plan->json = text;
+    if (strcmp(name, "svg") == 0) plan->svg = text;
+    if (strcmp(name, "compare") == 0) plan->compare = text;
     if (strcmp(name, "url") == 0) plan->url = text;
     if (strcmp(name, "router-url") == 0) plan->router_url = text;
     if (strcmp(name, "data") == 0) plan->data = text;
@@ -80,25 +145,53 @@ static bool parse_option(struct plan *plan, const char *name, const char *text) 
     return true;
 }
 
-/* What was not said. False after a complaint. */
-static bool complete(struct plan *plan) {
-    bool idle = strcmp(plan->scenario, "idle") == 0;
-    if (!idle && strcmp(plan->scenario, "fanout") != 0) {
-        complain(0, "there is no scenario \"%s\"; see ledig-bench --help", plan->scenario);
-        return false;
-    }
-    if (plan->subscribers == 0) plan->subscribers = idle ? 10000 : 1000;
-    if (plan->companies == 0) plan->companies = idle ? (plan->subscribers + IDLE_COMPANY - 1) / IDLE_COMPANY : 1;
-    if (plan->publishers == 0) plan->publishers = idle ? CROWD_PUBLISHERS_MAX : 16;
-    if (plan->rounds == 0) plan->rounds = plan->seconds > 8 ? (uint32_t)plan->seconds : plan->seconds > 0 ? 8 : 10;
+static void fill(uint32_t *value, uint32_t standard) {
+    if (*value == 0) *value = standard;
+}
+
+static void fill_in(struct plan *plan, const struct plan *standard) {
+    fill(&plan->subscribers, standard->subscribers);
+    fill(&plan->companies, standard->companies);
+    fill(&plan->companies, (plan->subscribers + IDLE_COMPANY - 1) / IDLE_COMPANY);
+    fill(&plan->publishers, standard->publishers);
+    if (standard->run_starts_small && plan->publishers > plan->subscribers / GROW_PARTS)
+        plan->publishers = plan->subscribers / GROW_PARTS ? plan->subscribers / GROW_PARTS : 1;
+    fill(&plan->people, standard->people);
+    if (standard->watchers)
+        fill(&plan->watchers,
+             plan->subscribers < standard->subscribers ? plan->subscribers / 16 + 1 : standard->watchers);
+    if (standard->stalled) fill(&plan->stalled, plan->subscribers / 10);
+    fill(&plan->rounds, plan->seconds > 8 ? (uint32_t)plan->seconds : plan->seconds > 0 ? 8 : 10);
     if (plan->rounds > ROUNDS_MAX) plan->rounds = ROUNDS_MAX;
     if (plan->patience_s == 0) plan->patience_s = 15;
-    if (plan->seconds == 0) plan->seconds = idle ? 5 : 10;
-    if (plan->rate == 0 && !idle && !plan->against_limit) plan->rate = 100;
+    if (plan->seconds == 0) plan->seconds = standard->seconds;
+    if (plan->rate == 0 && !plan->against_limit) plan->rate = standard->rate;
+}
+
+/* What was not said. False after a complaint. */
+static bool complete(struct plan *plan, const struct entry *entry) {
+    bool may_compare = strcmp(entry->name, "fanout") == 0;
+    fill_in(plan, &entry->plan);
+    if (strcmp(entry->name, "stall") == 0) {
+        plan->flags[0] = "--stall-ms";
+        plan->flags[1] = plan->stall_ms;
+        snprintf(plan->stall_ms, sizeof plan->stall_ms, "%.0f", plan->seconds * 2000 + STALL_SPARE_MS);
+        if (plan->patience_s < 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0)
+            plan->patience_s = 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0;
+    }
     if (plan->companies > plan->subscribers)
         complain(0, "--companies may not be more than --subscribers");
-    else if (plan->against_limit && (idle || plan->companies != 1))
+    else if (plan->watchers && plan->watchers + 2 * plan->companies > plan->subscribers)
+        complain(0, "besides --watchers, each company of a storm needs two subscribers");
+    else if (plan->stalled && plan->stalled + plan->publishers > plan->subscribers)
+        complain(0, "those who are --stalled cannot be publishers");
+    else if (plan->people && plan->people < plan->publishers && plan->people < plan->subscribers / plan->companies)
+        complain(0, "--people may not be fewer than --publishers");
+    else if (plan->against_limit && (!may_compare || plan->companies != 1))
         complain(0, "--against-limit is for fanout in one company");
+    else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
+             strcmp(entry->name, "storm") != 0 && plan->companies != 1)
+        complain(0, "%s is played in one company", entry->name);
     else if ((plan->url == NULL) != (plan->data == NULL) || (plan->router_url && !plan->url))
         complain(0, "--url and --data go together: the broker that runs, and its data directory");
     else
@@ -107,10 +200,15 @@ static bool complete(struct plan *plan) {
 }
 
 /* 0, 1 to end with success, or a negative error after a complaint. */
-static int parse(int argc, char **argv, struct plan *plan) {
+static int parse(int argc, char **argv, struct plan *plan, const struct entry **entry) {
     static const struct option options[] = {{"subscribers", required_argument, NULL, 0},
                                             {"companies", required_argument, NULL, 0},
                                             {"publishers", required_argument, NULL, 0},
+                                            {"people", required_argument, NULL, 0},
+                                            {"stalled", required_argument, NULL, 0},
+                                            {"watchers", required_argument, NULL, 0},
+                                            {"svg", required_argument, NULL, 0},
+                                            {"compare", required_argument, NULL, 0},
                                             {"rate", required_argument, NULL, 0},
                                             {"seconds", required_argument, NULL, 0},
                                             {"rounds", required_argument, NULL, 0},
@@ -125,20 +223,22 @@ static int parse(int argc, char **argv, struct plan *plan) {
     int index = 0;
     for (int option; (option = getopt_long(argc, argv, "h", options, &index)) != -1;) {
         if (option == 'h') {
-            fputs(help, stdout);
+            print_help();
             return 1;
         }
         if (option != 0 || !parse_option(plan, options[index].name, optarg)) return LEDIG_EBAD_REQUEST;
     }
     if (optind + 1 != argc)
-        return complain(LEDIG_EBAD_REQUEST, "one scenario is needed: fanout or idle; see ledig-bench --help");
+        return complain(LEDIG_EBAD_REQUEST, "one scenario is needed, such as fanout; see ledig-bench --help");
     plan->scenario = argv[optind];
-    return complete(plan) ? 0 : LEDIG_EBAD_REQUEST;
+    *entry = find_entry(plan->scenario);
+    return *entry && complete(plan, *entry) ? 0 : LEDIG_EBAD_REQUEST;
 }
 
 int main(int argc, char **argv) {
     struct plan plan = {0};
-    int parsed = parse(argc, argv, &plan), code = 1;
+    const struct entry *entry = NULL;
+    int parsed = parse(argc, argv, &plan, &entry), code = 1;
     if (parsed != 0) return parsed > 0 ? 0 : 1;
     struct rlimit descriptors;
     if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
@@ -149,10 +249,13 @@ int main(int argc, char **argv) {
     report_warn_of_build();
     struct scenario *scenario = calloc(1, sizeof *scenario); /* its histogram is too large for a stack */
     if (!scenario) return complain(1, "out of memory");
-    if (scenario_open(scenario, &plan) == 0)
-        code = strcmp(plan.scenario, "idle") == 0 ? idle_run(scenario)
-               : plan.against_limit               ? against_limit_run(scenario)
-                                                  : fanout_run(scenario);
+    json_t *earlier = NULL;
+    if ((!plan.compare || compare_load(plan.compare, plan.scenario, &earlier) == 0) &&
+        scenario_open(scenario, &plan) == 0) {
+        scenario->earlier = json_incref(earlier);
+        code = plan.against_limit ? against_limit_run(scenario) : entry->run(scenario);
+    }
+    json_decref(earlier);
     scenario_close(scenario);
     free(scenario);
     return code;

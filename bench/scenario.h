@@ -6,16 +6,26 @@
 #include "bench/crowd.h"
 #include "bench/report.h"
 
+#define PLAN_FLAGS_MAX 8
+#define GROW_PARTS 32 /* a growing crowd begins with this part of it */
+
 struct plan {
     const char *scenario;
     uint32_t subscribers, companies;
-    uint32_t publishers; /* of each company */
-    uint32_t rounds;     /* pairs of rounds, against the limit */
+    uint32_t publishers;   /* of each company */
+    uint32_t people;       /* of each company; 0 = as the crowd has it */
+    uint32_t rounds;       /* pairs of rounds, against the limit */
+    uint32_t stalled;      /* subscribers that stop reading */
+    bool run_starts_small; /* not all connect at first, and those who publish are among the first */
+    uint32_t watchers;     /* of a storm: those who stay connected */
     double rate, seconds;
     double patience_s; /* how long to wait where nothing moves */
     bool against_limit;
     const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
     const char *json;                    /* file, "-", or NULL */
+    const char *svg, *compare;           /* files, or NULL */
+    char stall_ms[16];
+    const char *flags[PLAN_FLAGS_MAX + 1]; /* further ones for the broker that is started */
 };
 
 struct scenario {
@@ -25,14 +35,20 @@ struct scenario {
     struct employer employer;
     struct crowd crowd;
     int64_t rss_before; /* of the broker, before anybody connected */
+    struct group groups[2];
+    size_t group_count;
+    uint32_t wanted_first; /* so many connect at first; 0 = all */
+    bool draws_itself;     /* --svg is the scenario's own business */
+    json_t *earlier;       /* a report to compare with; NULL = none */
 };
 
 struct figures {
     double seconds;
     uint64_t changes;
     struct tally tally;
-    int64_t cpu_ns, rss_bytes;   /* of the app workers; -1 = not to be seen */
-    double bytes_per_connection; /* NAN = not to be seen */
+    int64_t cpu_ns, rss_bytes;      /* of the app workers; -1 = not to be seen */
+    int64_t generator_ns, redis_ns; /* processor time of the others */
+    double bytes_per_connection;    /* NAN = not to be seen */
     struct verdict verdict;
 };
 
@@ -51,9 +67,25 @@ void figures_end(struct figures *figures, struct scenario *scenario, int64_t beg
  * Returns the program's exit code: 0, 1, or 2 where a view is wrong or a change was lost. */
 int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more);
 
+/* Changes on schedule, of the publishers of the first `companies` in turn: an open loop, in which latency counts from
+ * when a change should have been sent. Waits for the last ones. Stops early when a connection is lost; the check then
+ * says so. 0, or an error after a complaint. */
+struct schedule {
+    double rate, seconds;
+    uint32_t companies;
+    uint64_t turn;                              /* whose change is next; goes on over several calls */
+    bool (*goes_on)(struct scenario *scenario); /* NULL, or asked at each change: further than `seconds` */
+};
+int schedule_play(struct scenario *scenario, struct schedule *schedule, const char *what);
+
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);
 int against_limit_run(struct scenario *scenario);
+int burst_run(struct scenario *scenario);
+int grow_run(struct scenario *scenario);
 int idle_run(struct scenario *scenario);
+int latency_run(struct scenario *scenario);
+int stall_run(struct scenario *scenario);
+int storm_run(struct scenario *scenario);
 
 #endif

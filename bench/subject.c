@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define READY_MS 60000 /* a sanitizer build on a busy machine */
 #define STOP_MS 15000
 #define STEP_MS 20
+#define FLAGS_MAX 16
 
 /* "ws://host:port/path" for the scheme "ws". Loopback and addresses in figures are what a bench needs; names work too.
  */
@@ -63,6 +66,7 @@ static void find_workers(struct subject *subject, const json_t *description) {
     size_t index;
     json_t *worker;
     subject->worker_count = 0;
+    subject->redis = (pid_t)json_integer_value(json_object_get(description, "redis_pid"));
     json_array_foreach(json_object_get(description, "workers"), index, worker) {
         const char *kind = json_string_value(json_object_get(worker, "kind"));
         pid_t pid = (pid_t)json_integer_value(json_object_get(worker, "pid"));
@@ -93,7 +97,8 @@ static int find_program(char path[static PATH_MAX]) {
     return 0;
 }
 
-static _Noreturn void become_broker(const struct subject *subject, const char *program, int output) {
+static _Noreturn void become_broker(const struct subject *subject, const char *program, const char *const *flags,
+                                    int output) {
     char log[PATH_MAX + 16];
     snprintf(log, sizeof log, "%s.log", subject->data);
     int errors = open(log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
@@ -101,8 +106,13 @@ static _Noreturn void become_broker(const struct subject *subject, const char *p
     signal(SIGPIPE, SIG_DFL);
     if (dup2(output, STDOUT_FILENO) < 0 || errors < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(127);
     setpgid(0, 0); /* Ctrl-C is for the bench, which then stops the broker in order */
-    execl(program, "ledigd", "--data", subject->data, "--listen", "127.0.0.1:0", "--router-listen", "127.0.0.1:0",
-          "--ops-listen", "127.0.0.1:0", "--workers", "1", (char *)NULL);
+    const char *arguments[12 + FLAGS_MAX + 1] = {"ledigd",      "--data",       subject->data,
+                                                 "--listen",    "127.0.0.1:0",  "--router-listen",
+                                                 "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"};
+    size_t count = 9;
+    for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++)
+        arguments[count++] = flags[i];
+    execv(program, (char *const *)(uintptr_t)arguments);
     _exit(127);
 }
 
@@ -141,7 +151,7 @@ static int await_ready(struct subject *subject, int output) {
     return complain(LEDIG_EIO, "ledigd was not ready after %d s", READY_MS / 1000);
 }
 
-int subject_start(struct subject *subject, const struct cores *cores) {
+int subject_start(struct subject *subject, const struct cores *cores, const char *const *flags) {
     char program[PATH_MAX];
     int output[2], error;
     *subject = (struct subject){0};
@@ -153,7 +163,7 @@ int subject_start(struct subject *subject, const struct cores *cores) {
     subject->started = true;
     if (pipe2(output, O_CLOEXEC) != 0) return complain(LEDIG_EIO, "no pipe: %s", strerror(errno));
     subject->pid = fork();
-    if (subject->pid == 0) become_broker(subject, program, output[1]);
+    if (subject->pid == 0) become_broker(subject, program, flags, output[1]);
     close(output[1]);
     error = subject->pid < 0 ? complain(LEDIG_EIO, "no process: %s", strerror(errno)) : await_ready(subject, output[0]);
     close(output[0]);
@@ -213,4 +223,23 @@ int64_t subject_rss_bytes(const struct subject *subject) {
         sum += resident;
     }
     return sum;
+}
+
+int64_t subject_store_write_ns(const struct subject *subject) {
+    static const char request[] = "*3\r\n$3\r\nSET\r\n$11\r\nledig:bench\r\n$1\r\n1\r\n";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char answer[64];
+    if (snprintf(address.sun_path, sizeof address.sun_path, "%s/redis/redis.sock", subject->data) >=
+        (int)sizeof address.sun_path)
+        return -1;
+    int store = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int64_t began_ns = 0, took_ns = -1;
+    if (store >= 0 && connect(store, (struct sockaddr *)&address, sizeof address) == 0) {
+        began_ns = clock_now_ns();
+        if (send(store, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1 &&
+            recv(store, answer, sizeof answer, 0) > 0 && answer[0] == '+')
+            took_ns = clock_now_ns() - began_ns;
+    }
+    if (store >= 0) close(store);
+    return took_ns;
 }

@@ -21,14 +21,16 @@ struct endpoint {
 struct subject {
     bool started; /* ours to stop */
     pid_t pid;    /* of the supervisor */
+    pid_t redis;  /* 0 = none of its own */
     char data[PATH_MAX];
     struct endpoint apps, routers;
     pid_t workers[SUBJECT_WORKERS_MAX]; /* app workers */
     size_t worker_count;                /* 0: another's broker whose processes cannot be seen */
 };
 
-/* Starts the ledigd that lies beside this program, and waits until it is ready. 0, or an error after a complaint. */
-int subject_start(struct subject *subject, const struct cores *cores);
+/* Starts the ledigd that lies beside this program, with further flags (NULL ends them; may be NULL), and waits until it
+ * is ready. 0, or an error after a complaint. */
+int subject_start(struct subject *subject, const struct cores *cores, const char *const *flags);
 
 /* Looks at a running one. `router_url` NULL: as DATA/ledigd.json says. 0, or an error after a complaint. */
 int subject_attach(struct subject *subject, const char *data, const char *url, const char *router_url);
@@ -39,5 +41,9 @@ void subject_stop(struct subject *subject);
 /* Sums over the app workers; -1 where they cannot be seen. */
 int64_t subject_cpu_ns(const struct subject *subject);
 int64_t subject_rss_bytes(const struct subject *subject);
+
+/* How long one bare write to its Redis takes until it is acknowledged, in ns: what a commit costs at the least. Blocks;
+ * -1 where that Redis is out of reach. */
+int64_t subject_store_write_ns(const struct subject *subject);
 
 #endif

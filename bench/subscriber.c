@@ -20,11 +20,31 @@ static int say_hello(struct subscriber *subscriber) {
     char user[EMPLOYER_ID_CHARS], device_id[32], token[LEDIG_TOKEN_CHARS_MAX + 1];
     employer_person(subscriber->person, user);
     snprintf(device_id, sizeof device_id, "bench-%u", (unsigned)subscriber->number);
-    int error = employer_token(subscriber->crowd->options.employer, subscriber->company, user, ROLE_MEMBER, token);
-    if (error != 0) return error;
+    if (!subscriber->token) {
+        int error = employer_token(subscriber->crowd->options.employer, subscriber->company, user, ROLE_MEMBER, token);
+        if (error != 0) return error;
+        subscriber->token = strdup(token);
+        if (!subscriber->token) return LEDIG_ENO_MEMORY;
+    }
     struct part_device device = {.id = device_id, .kind = "desktop", .app = "ledig-bench " LEDIG_VERSION};
-    struct message hello = {.type = MESSAGE_hello, .hello = {.token = token, .device = &device}};
+    struct part_resume resume = {.epoch = subscriber->crowd->company[subscriber->company].epoch,
+                                 .version = subscriber->version,
+                                 .now = subscriber->now_ms,
+                                 .more = subscriber->is_in_series};
+    struct message hello = {
+        .type = MESSAGE_hello,
+        .hello = {.token = subscriber->token, .device = &device, .resume = subscriber->version ? &resume : NULL}};
+    if (subscriber->following == FOLLOWS_ITSELF) hello.hello.follow = (struct texts){.present = true};
     return subscriber_say(subscriber, &hello);
+}
+
+int subscriber_follow(struct subscriber *subscriber, enum following following) {
+    struct message follow = {.type = MESSAGE_follow,
+                             .follow = {.id = FOLLOW_ID, .users = {.all = following == FOLLOWS_ALL, .present = true}}};
+    subscriber->following = following;
+    subscriber->refollow = REFOLLOW_ASKED;
+    subscriber->crowd->follows_open++;
+    return subscriber_say(subscriber, &follow);
 }
 
 int publisher_consent(struct publisher *publisher) {
@@ -47,8 +67,8 @@ int publisher_change(struct publisher *publisher, int64_t due_ns) {
         publisher->due_capacity = capacity;
     }
     publisher->due_ns[sequence] = due_ns;
-    crowd->undelivered += publisher->asked == SEQUENCE_NONE ? company->subscribers : publisher->reached;
-    publisher->reached = 0;
+    crowd->undelivered += company->followers - publisher->awaited;
+    publisher->awaited = company->followers;
     publisher->asked = (int32_t)sequence;
     crowd->changes++;
     crowd->changes_open++;
@@ -71,16 +91,25 @@ static struct publisher *publisher_of(struct subscriber *subscriber) {
 
 /* A change that failed is one that nobody needs to wait for. */
 static void give_up(struct crowd *crowd, struct publisher *publisher) {
-    uint32_t subscribers = crowd->company[publisher->subscriber->company].subscribers;
-    crowd->undelivered -= subscribers - publisher->reached;
-    publisher->reached = subscribers;
+    crowd->undelivered -= publisher->awaited;
+    publisher->awaited = 0;
+}
+
+static void forget(struct subscriber *subscriber) {
+    subscriber->profiles = 0;
+    for (uint32_t p = 0; p < subscriber->crowd->company[subscriber->company].publishers; p++)
+        subscriber->seen[p] = (struct seen){0, SEQUENCE_NONE};
 }
 
 static void hear_outcome(struct subscriber *subscriber, uint32_t id, const char *error_code) {
     struct crowd *crowd = subscriber->crowd;
     struct publisher *publisher = publisher_of(subscriber);
     if (error_code) snprintf(crowd->refusal, sizeof crowd->refusal, "%s", error_code);
-    if (id == ASK_ID && error_code) {
+    if (id == FOLLOW_ID) {
+        if (error_code) crowd->refused++;
+        subscriber->refollow = REFOLLOW_GRANTED;
+        forget(subscriber);
+    } else if (id == ASK_ID && error_code) {
         crowd->company[subscriber->company].answering = false;
         crowd->answers_open--;
     } else if (publisher && id == CONSENT_ID) {
@@ -113,15 +142,31 @@ static void become_live(struct subscriber *subscriber) {
     subscriber->stage = STAGE_LIVE;
     subscriber->crowd->connecting--;
     subscriber->crowd->live++;
+    if (subscriber->crowd->storm_began_ns == 0) return;
+    int64_t away_ns = clock_now_ns() - subscriber->crowd->storm_began_ns;
+    histogram_record(&subscriber->crowd->return_us, (uint64_t)away_ns / 1000);
+}
+
+/* The series has come to its end. */
+static void settle(struct subscriber *subscriber) {
+    if (subscriber->stage == STAGE_CATCHING_UP) become_live(subscriber);
+    if (subscriber->refollow != REFOLLOW_GRANTED) return;
+    subscriber->refollow = REFOLLOW_DONE;
+    subscriber->crowd->follows_open--;
 }
 
 /* The hot path: a frame that is known already. */
 static void receive(struct subscriber *subscriber, const struct digest *digest, size_t wire_bytes) {
     struct crowd *crowd = subscriber->crowd;
     struct assembly *company = &crowd->company[subscriber->company];
-    if (subscriber->stage == STAGE_CATCHING_UP) {
+    if (subscriber->stage == STAGE_CATCHING_UP || subscriber->refollow == REFOLLOW_GRANTED) {
         subscriber->profiles += digest->profiles;
-        if (!digest->more) become_live(subscriber);
+        if (!digest->more) settle(subscriber);
+    }
+    subscriber->is_in_series = digest->more;
+    if (!digest->more) {
+        subscriber->version = digest->version;
+        subscriber->now_ms = digest->now_ms;
     }
     if (digest->all_count == 0) return;
     int64_t now_ns = clock_now_ns();
@@ -134,14 +179,19 @@ static void receive(struct subscriber *subscriber, const struct digest *digest, 
         const struct digest_row *row = &digest->rows[i];
         struct seen *seen = &subscriber->seen[row->publisher];
         struct publisher *publisher = &company->publisher[row->publisher];
-        bool counts =
-            subscriber->tally == &crowd->tally && row->sequence > seen->sequence && row->sequence <= publisher->asked;
+        bool counts = subscriber->tally == &crowd->tally && !subscriber->is_aside && row->sequence > seen->sequence &&
+                      row->sequence <= publisher->asked;
         if (counts) { /* from when the oldest change that it brings should have been sent */
             int64_t late_ns = now_ns - publisher->due_ns[seen->sequence + 1];
-            histogram_record(&crowd->latency_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-            if (row->sequence == publisher->asked && publisher->reached < company->subscribers) {
-                publisher->reached++;
+            if (seen->sequence != SEQUENCE_NONE &&
+                (crowd->storm_began_ns == 0 ||
+                 subscriber->company == 0)) /* else it was away, or has only begun to follow */
+                histogram_record(&crowd->latency_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
+            if (row->sequence == publisher->asked && publisher->awaited > 0) {
+                publisher->awaited--;
                 crowd->undelivered--;
+                if (publisher->awaited == 0)
+                    histogram_record(&crowd->complete_us, (uint64_t)(now_ns - publisher->due_ns[row->sequence]) / 1000);
             }
         }
         *seen = (struct seen){row->hash, row->sequence};
@@ -163,10 +213,15 @@ static void understand(struct subscriber *subscriber, const uint8_t *payload, si
     switch (message.type) {
     case MESSAGE_welcome:
         if (subscriber->stage == STAGE_GREETING) subscriber->stage = STAGE_CATCHING_UP;
+        if (message.welcome.resumed)
+            crowd->resumed++;
+        else
+            forget(subscriber);
         break;
     case MESSAGE_changes: {
-        const struct digest *digest =
-            digest_add(&crowd->company[subscriber->company].memory, payload, length, &message.changes);
+        struct assembly *company = &crowd->company[subscriber->company];
+        if (!message.changes.more) snprintf(company->epoch, sizeof company->epoch, "%s", message.changes.epoch);
+        const struct digest *digest = digest_add(&company->memory, payload, length, &message.changes);
         if (digest)
             receive(subscriber, digest, wire_bytes);
         else

@@ -11,14 +11,25 @@
 struct crowd;
 
 /* Ids of requests; changes follow from CHANGE_ID on, by their sequence number. */
-enum request_id { CONSENT_ID = 1, ASK_ID, CHANGE_ID };
+enum request_id { CONSENT_ID = 1, ASK_ID, FOLLOW_ID, CHANGE_ID };
 
 struct seen { /* what a subscriber saw last of one publisher */
     uint64_t hash;
     int32_t sequence;
 };
 
-enum stage { STAGE_IDLE, STAGE_CONNECTING, STAGE_GREETING, STAGE_CATCHING_UP, STAGE_LIVE, STAGE_GONE };
+enum stage {
+    STAGE_IDLE,
+    STAGE_CONNECTING,
+    STAGE_GREETING,
+    STAGE_CATCHING_UP,
+    STAGE_LIVE,
+    STAGE_GONE,   /* lost, which is a fault */
+    STAGE_DROPPED /* cut off by the broker, as it was to be */
+};
+
+enum following { FOLLOWS_ALL, FOLLOWS_ITSELF };
+enum refollow { REFOLLOW_DONE, REFOLLOW_ASKED, REFOLLOW_GRANTED };
 
 /* What arrived: only frames with at least one row count. */
 struct tally {
@@ -33,13 +44,21 @@ struct subscriber {
     struct seen *seen; /* one for each publisher of the company */
     uint32_t number, company, person, profiles;
     enum stage stage;
-    bool wants_write; /* as epoll was last told */
+    enum following following;
+    enum refollow refollow;
+    char *token;             /* made once, so that a storm is not spent on signatures */
+    int64_t version, now_ms; /* its place, for resuming; 0 = none */
+    bool is_in_series;       /* frames with `more` came after the place */
+    bool wants_write;        /* as epoll was last told */
+    bool is_aside;           /* nobody waits for it: it does not read, is away, or follows nobody */
+    bool is_deaf;            /* does not read */
+    bool may_go;             /* the broker may cut it off */
 };
 
 struct publisher {
     struct subscriber *subscriber;
     int32_t asked, acknowledged; /* sequence numbers of changes; SEQUENCE_NONE = none yet */
-    uint32_t reached;            /* subscribers that have seen `asked` */
+    uint32_t awaited;            /* subscribers that have not seen `asked` yet */
     bool consented, known;       /* known: `truth` holds the broker's answer */
     struct seen truth;
     int64_t *due_ns; /* when each change should have been sent, by sequence number */
@@ -51,6 +70,9 @@ int subscriber_say(struct subscriber *subscriber, const struct message *message)
 
 /* What arrives: a websocket_message whose `arg` is the subscriber. */
 void subscriber_hear(void *subscriber, const uint8_t *payload, size_t length, size_t wire_bytes);
+
+/* Follows everybody from now on, or nobody but itself. */
+int subscriber_follow(struct subscriber *subscriber, enum following following);
 
 int publisher_consent(struct publisher *publisher);
 

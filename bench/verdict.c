@@ -9,8 +9,10 @@ static uint64_t not_answered(struct crowd *crowd) {
 static int ask_company(struct crowd *crowd, uint32_t c) {
     struct assembly *company = &crowd->company[c];
     struct subscriber *asker = NULL;
-    for (uint32_t i = c; i < crowd->options.subscribers && !asker; i += crowd->options.companies)
-        if (crowd->subscriber[i].stage == STAGE_LIVE) asker = &crowd->subscriber[i];
+    for (uint32_t nth = 0; nth < company->subscribers && !asker; nth++) {
+        struct subscriber *subscriber = &crowd->subscriber[company->first + nth * company->stride];
+        if (subscriber->stage == STAGE_LIVE && !subscriber->is_deaf) asker = subscriber;
+    }
     if (!asker || company->publishers == 0) return 0;
     char(*users)[EMPLOYER_ID_CHARS] = calloc(company->publishers, sizeof *users);
     const char **at = calloc(company->publishers, sizeof *at);
@@ -37,6 +39,8 @@ static int ask_company(struct crowd *crowd, uint32_t c) {
 
 static bool sees_the_truth(const struct crowd *crowd, const struct subscriber *subscriber) {
     const struct assembly *company = &crowd->company[subscriber->company];
+    if (subscriber->stage == STAGE_DROPPED || subscriber->number >= crowd->wanted) return true; /* sees nothing */
+    if (subscriber->following == FOLLOWS_ITSELF) return subscriber->stage == STAGE_LIVE && subscriber->profiles == 1;
     if (subscriber->stage != STAGE_LIVE || subscriber->profiles < company->people) return false;
     for (uint32_t p = 0; p < company->publishers; p++)
         if (!company->publisher[p].known || company->publisher[p].truth.hash != subscriber->seen[p].hash) return false;

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from xml.etree import ElementTree
 
 import pytest
 
@@ -231,3 +232,53 @@ def test_a_running_broker_is_measured_again_and_left_running(broker):
         assert_right(found)
         assert found["broker_workers"] == 1
     assert broker.is_ready() and os.path.exists(broker.data / "token.key")
+
+
+# ---- the other scenarios, small ----
+
+
+def test_latency_stands_beside_the_loop_and_a_bare_write(tmp_path):
+    found = report("ledig-bench", "latency", "--subscribers", 20, "--rate", 40, "--seconds", 1, "--rounds", 2,
+                   "--svg", tmp_path / "latency.svg")
+    assert_right(found)
+    for name, share in (("until_all_have_it", "p99"), ("loop_pass", "p50"), ("store_write", "p50")):
+        assert found[name]["latency_ms"][share] > 0, name
+    assert ElementTree.parse(tmp_path / "latency.svg").getroot().tag.endswith("svg")
+
+
+def test_burst_takes_turns_with_the_loop():
+    found = report("ledig-bench", "burst", "--subscribers", 20, "--people", 60, "--seconds", 1.2, "--rounds", 2)
+    assert_right(found)
+    assert found["bytes_of_the_limit"] > 0 and found["burst_changes_per_s"] > 0
+    assert found["rows_per_frame"] > 1, "changes share frames"
+
+
+def test_everybody_resumes_after_a_storm():
+    found = report("ledig-bench", "storm", "--subscribers", 60, "--companies", 4, "--watchers", 20, "--seconds", 1)
+    assert_right(found)
+    assert (found["returned"], found["resumed"]) == (36, 36), "all but one of each company were away"
+
+
+def test_those_who_stall_are_dropped_or_catch_up():
+    found = report("ledig-bench", "stall", "--subscribers", 16, "--publishers", 3, "--stalled", 4, "--people", 300,
+                   "--seconds", 1.5, "--rate", 40)
+    assert_right(found)
+    assert found["dropped"] == 2, "the other two read again in time"
+
+
+def test_grow_measures_each_size_and_draws_it(tmp_path):
+    found = report("ledig-bench", "grow", "--subscribers", 64, "--seconds", 0.5, "--rate", 200, "--svg", tmp_path / "grow.svg")
+    assert_right(found)
+    assert [point["connected"] for point in found["by_connected"]] == [2, 4, 8, 16, 32, 64]
+    assert [point["followers"] for point in found["by_followers"]] == [2, 4, 8, 16, 32, 64]
+    assert ElementTree.parse(tmp_path / "grow.svg").getroot().tag.endswith("svg")
+
+
+def test_a_run_is_set_beside_an_earlier_one(tmp_path):
+    earlier = tmp_path / "earlier.json"
+    small = ("--subscribers", 5, "--rate", 20, "--seconds", 0.3)
+    assert run("ledig-bench", "fanout", *small, "--json", earlier).returncode == 0
+    done = run("ledig-bench", "fanout", *small, "--compare", earlier)
+    assert done.returncode == 0 and "deliveries_per_s" in done.stdout, done.stdout + done.stderr
+    done = run("ledig-bench", "idle", "--subscribers", 5, "--compare", earlier)
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()[-1]) > 20, done.stderr
