@@ -12,7 +12,7 @@
 
 #define FULL_BYTES (6 * 1024 * 1024) /* more than a socket takes */
 #define ROW_BYTES 50                 /* a profile takes no less */
-#define ROW_NS 50                    /* to send it */
+#define ROW_NS 150                   /* to send it, and to spare */
 #define ASK_GAP_NS 3000000           /* so that each is answered by itself */
 #define SLACK_MS 2000                /* after stall_ms */
 
