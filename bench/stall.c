@@ -106,8 +106,8 @@ static int run(struct stall *stall) {
     struct scenario *scenario = stall->scenario;
     int error = play(stall, &stall->before_us);
     if (error != 0) return error;
-    stall->stalled_ns = clock_now_ns();
     if (stop_reading(stall) != 0) return LEDIG_EIO;
+    stall->stalled_ns = clock_now_ns(); /* by now every socket is full */
     struct histogram ignored;
     if ((error = play(stall, &ignored)) != 0) return error; /* their sockets fill up */
     stall->rss_first = subject_rss_bytes(&scenario->subject);
