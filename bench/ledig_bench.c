@@ -16,6 +16,7 @@
 #define RATE_MAX 1e6
 #define SECONDS_MAX 86400
 #define STALL_SPARE_MS 3000
+#define STALL_FILL_MS 25 /* to fill the socket of one: those who read again shall not be dropped before */
 #define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
 
 /* What the command line does not say is taken from here; 0 = as said below. */
@@ -175,7 +176,8 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     if (strcmp(entry->name, "stall") == 0) {
         plan->flags[0] = "--stall-ms";
         plan->flags[1] = plan->stall_ms;
-        snprintf(plan->stall_ms, sizeof plan->stall_ms, "%.0f", plan->seconds * 2000 + STALL_SPARE_MS);
+        snprintf(plan->stall_ms, sizeof plan->stall_ms, "%.0f",
+                 plan->seconds * 2000 + STALL_SPARE_MS + plan->stalled * STALL_FILL_MS);
         if (plan->patience_s < 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0)
             plan->patience_s = 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0;
     }
