@@ -9,17 +9,25 @@
 
 struct cores cores_choose(void) {
     cpu_set_t allowed;
-    struct cores cores = {-1, -1};
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return (struct cores){0, 0};
-    for (int core = 0; core < CPU_SETSIZE && cores.generator < 0; core++) {
-        if (!CPU_ISSET((size_t)core, &allowed)) continue;
-        if (cores.server < 0)
-            cores.server = core;
-        else
-            cores.generator = core;
-    }
-    if (cores.generator < 0) cores.generator = cores.server;
+    struct cores cores = {0};
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) CPU_ZERO(&allowed);
+    for (int core = 0; core < CPU_SETSIZE && cores.count < CORES_MAX; core++)
+        if (CPU_ISSET((size_t)core, &allowed)) cores.all[cores.count++] = core;
+    if (cores.count == 0) cores.count = 1;
+    cores.server = cores_of_server(&cores, 0);
+    cores.generator = cores_of_generator(&cores, 0);
     return cores;
+}
+
+/* Servers on those with an even place in the list, generators on the others. */
+int cores_of_server(const struct cores *cores, uint32_t number) {
+    uint32_t servers = ((uint32_t)cores->count + 1) / 2;
+    return cores->all[number % servers * 2];
+}
+
+int cores_of_generator(const struct cores *cores, uint32_t number) {
+    uint32_t generators = (uint32_t)cores->count / 2;
+    return generators == 0 ? cores->all[0] : cores->all[number % generators * 2 + 1];
 }
 
 int process_pin(pid_t pid, int core) {

@@ -1,18 +1,25 @@
-/* Which core the server runs on and which the load generator, and the clocks by which both are measured.
+/* Which cores the server runs on and which the load generator, and the clocks by which both are measured.
  *
  * The server gets the first core that this process may use and the generator the second; where there is but one, both
- * share it and the report says so. */
+ * share it and the report says so. Where there are more, further workers and generators get the next ones in turn. */
 #ifndef LEDIG_BENCH_CORES_H
 #define LEDIG_BENCH_CORES_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CORES_MAX 64
+
 struct cores {
     int server, generator;
+    int count, all[CORES_MAX]; /* that this process may use */
 };
 
 struct cores cores_choose(void); /* before anything is pinned */
+
+/* The core of the worker or generator with that number; 0 gets `server` and `generator`. */
+int cores_of_server(const struct cores *cores, uint32_t number);
+int cores_of_generator(const struct cores *cores, uint32_t number);
 
 /* Pins the calling thread; what it starts later stays there too. 0 or LEDIG_EIO. */
 int cores_pin(int core);

@@ -14,20 +14,45 @@
 #define STEP_NS 50000000
 #define CONNECTS_A_TURN 16 /* then what has come is read */
 #define TIMER UINT64_MAX
+#define HEEDED (UINT64_MAX - 1)
+#define CONNECTIONS_OF_A_SOURCE 1000 /* the kernel looks long for a port where many are in use */
 
 /* ---- Opening ---- */
 
-static int build_company(struct crowd *crowd, const struct group *group, uint32_t nth, uint32_t base,
-                         struct assembly *company) {
+static void size_company(const struct group *group, uint32_t nth, struct assembly *company) {
     company->subscribers = (group->subscribers + group->companies - 1 - nth) / group->companies;
-    company->followers = company->subscribers;
-    company->first = base + nth;
-    company->stride = group->companies;
     company->people = group->people                             ? group->people
                       : company->subscribers < CROWD_PEOPLE_MAX ? company->subscribers
                                                                 : CROWD_PEOPLE_MAX;
     uint32_t connected = company->subscribers < company->people ? company->subscribers : company->people;
     company->publishers = group->publishers < connected ? group->publishers : connected;
+}
+
+uint32_t crowd_publishers(const struct group *groups, size_t count) {
+    uint32_t sum = 0;
+    for (size_t g = 0; g < count; g++)
+        for (uint32_t nth = 0; nth < groups[g].companies; nth++) {
+            struct assembly company = {0};
+            size_company(&groups[g], nth, &company);
+            sum += company.publishers;
+        }
+    return sum;
+}
+
+/* Small companies are not torn apart; large ones go round. */
+static bool is_held(const struct share *share, uint32_t companies, uint32_t c, const struct assembly *company,
+                    uint32_t nth) {
+    if (share->processes < 2) return true;
+    if (share->first_publishes && nth < company->publishers) return share->rank == 0;
+    if (share->others_from > 0) return share->rank == (c < share->others_from ? 0 : 1 + c % (share->processes - 1));
+    return (companies < share->processes ? nth : c) % share->processes == share->rank;
+}
+
+static int build_company(struct crowd *crowd, const struct group *group, uint32_t nth, uint32_t base,
+                         struct assembly *company) {
+    size_company(group, nth, company);
+    company->first = base + nth;
+    company->stride = group->companies;
     company->memory.run = crowd->run;
     company->memory.publishers = company->publishers;
     company->publisher = calloc(company->publishers ? company->publishers : 1, sizeof *company->publisher);
@@ -39,12 +64,15 @@ static int build_company(struct crowd *crowd, const struct group *group, uint32_
 
 static int build_companies(struct crowd *crowd) {
     const struct crowd_options *options = &crowd->options;
-    uint32_t c = 0, base = 0;
+    uint32_t c = 0, base = 0, on_board = 0;
     int error = 0;
     for (size_t g = 0; g < options->group_count; g++) {
         const struct group *group = &options->groups[g];
-        for (uint32_t nth = 0; nth < group->companies && error == 0; nth++)
-            error = build_company(crowd, group, nth, base, &crowd->company[c++]);
+        for (uint32_t nth = 0; nth < group->companies && error == 0; nth++, c++) {
+            error = build_company(crowd, group, nth, base, &crowd->company[c]);
+            crowd->company[c].on_board = on_board;
+            on_board += crowd->company[c].publishers;
+        }
         base += group->subscribers;
     }
     return error;
@@ -53,7 +81,7 @@ static int build_companies(struct crowd *crowd) {
 static int join(struct crowd *crowd, uint32_t number, uint32_t company) {
     struct subscriber *subscriber = &crowd->subscriber[number];
     uint32_t publishers = crowd->company[company].publishers;
-    *subscriber = (struct subscriber){.crowd = crowd, .number = number, .company = company};
+    *subscriber = (struct subscriber){.crowd = crowd, .number = number, .company = company, .stage = STAGE_IDLE};
     subscriber->seen = malloc((publishers ? publishers : 1) * sizeof *subscriber->seen);
     if (!subscriber->seen) return LEDIG_ENO_MEMORY;
     for (uint32_t p = 0; p < publishers; p++)
@@ -66,6 +94,9 @@ static int build_subscribers(struct crowd *crowd) {
         struct assembly *company = &crowd->company[c];
         for (uint32_t nth = 0; nth < company->subscribers; nth++) {
             uint32_t number = company->first + nth * company->stride;
+            if (!is_held(&crowd->options.share, crowd->options.companies, c, company, nth)) continue;
+            crowd->held++;
+            company->followers++;
             if (join(crowd, number, c) != 0) return LEDIG_ENO_MEMORY;
             struct subscriber *subscriber = &crowd->subscriber[number];
             subscriber->tally = &crowd->tally;
@@ -76,6 +107,20 @@ static int build_subscribers(struct crowd *crowd) {
     return 0;
 }
 
+void crowd_mark_run(char run[static DIGEST_RUN_CHARS]) {
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint32_t)clock_now_ns();
+    snprintf(run, DIGEST_RUN_CHARS, "%08x", (unsigned)random);
+}
+
+static int check_descriptors(const struct crowd *crowd) {
+    long descriptors = sysconf(_SC_OPEN_MAX);
+    uint64_t sockets = (uint64_t)crowd->held + crowd->options.spare_sockets;
+    if (descriptors <= 0 || sockets + CROWD_DESCRIPTORS_SPARE <= (uint64_t)descriptors) return 0;
+    return complain(LEDIG_ETOO_LARGE, "%llu connections need more than the %ld descriptors of one process here",
+                    (unsigned long long)sockets, descriptors);
+}
+
 int crowd_open(struct crowd *crowd, const struct crowd_options *options) {
     *crowd = (struct crowd){.options = *options, .epoll = -1, .timer = -1, .at_once = CROWD_AT_ONCE};
     for (size_t g = 0; g < options->group_count; g++) {
@@ -84,14 +129,10 @@ int crowd_open(struct crowd *crowd, const struct crowd_options *options) {
     }
     options = &crowd->options;
     crowd->wanted = options->subscribers;
-    long descriptors = sysconf(_SC_OPEN_MAX);
-    uint64_t sockets = (uint64_t)options->subscribers + options->spare_sockets;
-    if (descriptors > 0 && sockets + CROWD_DESCRIPTORS_SPARE > (uint64_t)descriptors)
-        return complain(LEDIG_ETOO_LARGE, "%llu connections need more than the %ld descriptors of one process here",
-                        (unsigned long long)sockets, descriptors);
-    uint32_t random = 0;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint32_t)clock_now_ns();
-    snprintf(crowd->run, sizeof crowd->run, "%08x", (unsigned)random);
+    if (options->share.run)
+        snprintf(crowd->run, sizeof crowd->run, "%s", options->share.run);
+    else
+        crowd_mark_run(crowd->run);
     crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
     crowd->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = TIMER};
@@ -100,11 +141,11 @@ int crowd_open(struct crowd *crowd, const struct crowd_options *options) {
     crowd->scratch = malloc(WEBSOCKET_SCRATCH_BYTES);
     crowd->arena = arena_create();
     crowd->company = calloc(options->companies, sizeof *crowd->company);
-    crowd->subscriber = calloc(sockets, sizeof *crowd->subscriber);
+    crowd->subscriber = calloc((size_t)options->subscribers + options->spare_sockets + 1, sizeof *crowd->subscriber);
     if (!crowd->scratch || !crowd->arena || !crowd->company || !crowd->subscriber || build_companies(crowd) != 0 ||
         build_subscribers(crowd) != 0)
         return complain(LEDIG_ENO_MEMORY, "out of memory");
-    return 0;
+    return check_descriptors(crowd);
 }
 
 void crowd_close(struct crowd *crowd) {
@@ -156,8 +197,23 @@ static void watch(struct subscriber *subscriber, int operation) {
     subscriber->wants_write = wants;
 }
 
+/* A peer on loopback can be reached from 127.0.0.1, .2, … */
+static struct in_addr choose_source(const struct endpoint *apps, uint32_t number) {
+    struct in_addr source = {0};
+    uint32_t nth = number / CONNECTIONS_OF_A_SOURCE;
+    if (nth > 0 && ntohl(apps->address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+        source.s_addr = htonl(INADDR_LOOPBACK + nth);
+    return source;
+}
+
 static void connect_some(struct crowd *crowd) {
+    if (crowd->next_to_connect >= crowd->wanted) return;
     const struct endpoint *apps = &crowd->options.subject->apps;
+    struct websocket_target target = {.address = apps->address,
+                                      .host = apps->host,
+                                      .path = apps->path,
+                                      .tls = crowd->options.tls,
+                                      .forgets_sessions = crowd->options.forgets_sessions};
     for (int i = 0;
          i < CONNECTS_A_TURN && crowd->connecting < crowd->at_once && crowd->next_to_connect < crowd->wanted;) {
         struct subscriber *subscriber = &crowd->subscriber[crowd->next_to_connect++];
@@ -165,8 +221,8 @@ static void connect_some(struct crowd *crowd) {
         i++;
         crowd->connecting++;
         subscriber->stage = STAGE_CONNECTING;
-        if (websocket_connect(&subscriber->websocket, &apps->address, apps->host, apps->path,
-                              subscriber->number * 2654435761U) == 0)
+        target.source = choose_source(apps, subscriber->number);
+        if (websocket_connect(&subscriber->websocket, &target, subscriber->number * 2654435761U) == 0)
             watch(subscriber, EPOLL_CTL_ADD);
         if (subscriber->websocket.state != WEBSOCKET_CONNECTING) lose(subscriber);
     }
@@ -202,10 +258,15 @@ void crowd_turn(struct crowd *crowd, int64_t until_ns) {
         if (events[i].data.u64 == TIMER) {
             uint64_t fired;
             if (read(crowd->timer, &fired, sizeof fired) < 0) continue; /* set anew meanwhile */
-        } else {
+        } else if (events[i].data.u64 != HEEDED) {
             handle(&crowd->subscriber[events[i].data.u64], events[i].events);
         }
     }
+}
+
+int crowd_heed(struct crowd *crowd, int descriptor) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = HEEDED};
+    return epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : LEDIG_EIO;
 }
 
 /* ---- Those who are not like the others ---- */
@@ -236,7 +297,7 @@ void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf)
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber) {
     if (subscriber->stage != STAGE_LIVE) return;
     crowd_set_aside(crowd, subscriber, true);
-    websocket_free(&subscriber->websocket);
+    websocket_close(&subscriber->websocket); /* which keeps the ticket */
     subscriber->stage = STAGE_IDLE;
     crowd->live--;
     crowd->wanted = 0; /* nobody comes back yet */
@@ -250,7 +311,7 @@ void crowd_reconnect(struct crowd *crowd, uint32_t at_once) {
     crowd->wanted = crowd->options.subscribers;
 }
 
-int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company) {
+int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company, SSL_CTX *tls) {
     uint32_t number = crowd->options.subscribers + crowd->adopted;
     if (crowd->adopted == crowd->options.spare_sockets || join(crowd, number, company) != 0) {
         close(descriptor);
@@ -261,126 +322,7 @@ int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company) {
     subscriber->tally = &crowd->echo;
     subscriber->stage = STAGE_LIVE;
     crowd->live++;
-    websocket_adopt(&subscriber->websocket, descriptor);
-    watch(subscriber, EPOLL_CTL_ADD);
-    return subscriber->websocket.state == WEBSOCKET_OPEN ? 0 : LEDIG_EIO;
-}
-
-/* ---- Waiting for what is under way ---- */
-
-int crowd_wait(struct crowd *crowd, const char *what, uint64_t of, uint64_t (*open)(struct crowd *)) {
-    int64_t changed_ns = clock_now_ns();
-    uint64_t left, before = UINT64_MAX;
-    while ((left = open(crowd)) > 0) {
-        if (what) progress_show(what, of > left ? of - left : 0, of);
-        if (left != before) changed_ns = clock_now_ns();
-        before = left;
-        if (interrupt_asked()) return LEDIG_EIO;
-        if (crowd->out_of_memory) return complain(LEDIG_ENO_MEMORY, "out of memory");
-        if (crowd->gone > crowd->gone_before) return LEDIG_EIO;
-        int64_t late_ns = clock_now_ns() - changed_ns;
-        if (late_ns > crowd->options.patience_ms * INT64_C(1000000)) return LEDIG_EUNAVAILABLE;
-        crowd_turn(crowd, INT64_MAX);
-    }
-    if (what) progress_end();
-    return 0;
-}
-
-static uint64_t not_live(struct crowd *crowd) {
-    connect_some(crowd);
-    return crowd->wanted - (crowd->live + crowd->dropped - crowd->adopted);
-}
-
-static uint64_t under_way(struct crowd *crowd) {
-    return crowd->undelivered + crowd->changes_open;
-}
-
-static uint64_t not_followed(struct crowd *crowd) {
-    return crowd->follows_open;
-}
-
-/* Publishers by number: companies in turn. NULL where the company has not that many. */
-static struct publisher *publisher_at(struct crowd *crowd, uint64_t number) {
-    struct assembly *company = &crowd->company[number % crowd->options.companies];
-    uint64_t nth = number / crowd->options.companies;
-    return nth < company->publishers ? &company->publisher[nth] : NULL;
-}
-
-static uint64_t publisher_numbers(const struct crowd *crowd) {
-    uint64_t most = 0;
-    for (uint32_t c = 0; c < crowd->options.companies; c++)
-        if (crowd->company[c].publishers > most) most = crowd->company[c].publishers;
-    return crowd->options.companies * most;
-}
-
-static uint64_t not_consented(struct crowd *crowd) {
-    while (crowd->consents_open < CROWD_REQUESTS_AT_ONCE && crowd->next_to_ask < publisher_numbers(crowd)) {
-        struct publisher *publisher = publisher_at(crowd, crowd->next_to_ask++);
-        if (publisher && publisher_consent(publisher) == 0) crowd->consents_open++;
-    }
-    return publisher_numbers(crowd) - crowd->next_to_ask + crowd->consents_open;
-}
-
-static uint64_t not_changed(struct crowd *crowd) {
-    while (crowd->changes_open < CROWD_REQUESTS_AT_ONCE && crowd->next_to_ask < publisher_numbers(crowd)) {
-        struct publisher *publisher = publisher_at(crowd, crowd->next_to_ask++);
-        if (publisher) (void)publisher_change(publisher, clock_now_ns()); /* a lost connection is noticed by the loop */
-    }
-    return publisher_numbers(crowd) - crowd->next_to_ask + under_way(crowd);
-}
-
-/* Why a set-up failed, in one line. */
-static int explain(struct crowd *crowd, int error, const char *what) {
-    if (interrupt_asked()) return complain(error, "interrupted");
-    unsigned code = 0;
-    for (uint32_t i = 0; i < crowd->options.subscribers; i++)
-        if (crowd->subscriber[i].websocket.close_code) code = crowd->subscriber[i].websocket.close_code;
-    if (crowd->gone > 0)
-        return complain(error, "%s: the broker at %s closed %u connections (code %u%s%s)", what,
-                        crowd->options.subject->apps.host, (unsigned)crowd->gone, code, crowd->refusal[0] ? ", " : "",
-                        crowd->refusal);
-    return complain(error, "%s: no progress for %g s, with %u of %u connections live%s%s", what,
-                    crowd->options.patience_ms / 1000.0, (unsigned)(crowd->live - crowd->adopted),
-                    (unsigned)crowd->options.subscribers, crowd->refusal[0] ? "; the last error was " : "",
-                    crowd->refusal);
-}
-
-int crowd_refollow(struct crowd *crowd, uint32_t followers) {
-    for (uint32_t i = 0; i < crowd->wanted; i++) {
-        struct subscriber *subscriber = &crowd->subscriber[i];
-        enum following following = i < followers ? FOLLOWS_ALL : FOLLOWS_ITSELF;
-        if (subscriber->stage != STAGE_LIVE || subscriber->following == following) continue;
-        crowd_set_aside(crowd, subscriber, following == FOLLOWS_ITSELF);
-        if (subscriber_follow(subscriber, following) != 0) return complain(LEDIG_EIO, "following was not asked for");
-        if (i % 64 == 0) crowd_turn(crowd, 0);
-    }
-    int error = crowd_wait(crowd, NULL, 0, not_followed);
-    return error == 0 ? 0 : explain(crowd, error, "following");
-}
-
-int crowd_connect(struct crowd *crowd) {
-    int error = crowd_wait(crowd, "connecting", crowd->wanted, not_live);
-    return error == 0 ? 0 : explain(crowd, error, "connecting");
-}
-
-int crowd_await(struct crowd *crowd, const char *what) {
-    int error = crowd_wait(crowd, what, under_way(crowd), under_way);
-    return error == 0 ? 0 : explain(crowd, error, what);
-}
-
-int crowd_consent(struct crowd *crowd) {
-    const uint64_t numbers = publisher_numbers(crowd);
-    crowd->next_to_ask = 0;
-    int error = crowd_wait(crowd, "consenting", numbers, not_consented);
-    if (error != 0) return explain(crowd, error, "consenting");
-    for (uint64_t i = 0; i < numbers; i++) {
-        struct publisher *publisher = publisher_at(crowd, i);
-        if (publisher && !publisher->consented)
-            return complain(LEDIG_EFORBIDDEN, "the broker refused a consent: %s", crowd->refusal);
-    }
-    crowd->next_to_ask = 0;
-    error = crowd_wait(crowd, "the first changes", numbers, not_changed);
-    if (error == 0 && crowd->refused > 0)
-        return complain(LEDIG_EIO, "the broker refused a first change: %s", crowd->refusal);
-    return error == 0 ? 0 : explain(crowd, error, "the first changes");
+    int error = websocket_adopt(&subscriber->websocket, descriptor, tls);
+    if (error == 0) watch(subscriber, EPOLL_CTL_ADD);
+    return subscriber->websocket.state == WEBSOCKET_CLOSED ? LEDIG_EIO : error;
 }

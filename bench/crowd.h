@@ -7,6 +7,7 @@
 #ifndef LEDIG_BENCH_CROWD_H
 #define LEDIG_BENCH_CROWD_H
 
+#include "bench/board.h"
 #include "bench/employer.h"
 #include "bench/histogram.h"
 #include "bench/subscriber.h"
@@ -14,6 +15,7 @@
 #define CROWD_PEOPLE_MAX 1000      /* of one company, so that snapshots do not take longer than the run */
 #define CROWD_PUBLISHERS_MAX 1000  /* of one company: one `ask` checks them all */
 #define CROWD_AT_ONCE 64           /* connections that are being made at a time */
+#define CROWD_STORM_AT_ONCE 3000   /* in a storm: a listener's backlog holds 4,096 */
 #define CROWD_REQUESTS_AT_ONCE 256 /* consents and first changes: a crowd that comes to work, no stampede */
 #define CROWD_DESCRIPTORS_SPARE 64 /* beside the connections */
 
@@ -26,13 +28,23 @@ struct group {
 
 struct assembly { /* one company's share of the crowd */
     uint32_t subscribers, people, publishers;
-    uint32_t followers; /* subscribers that changes are to reach */
+    uint32_t followers; /* subscribers that changes are to reach, of those whom this process has */
+    uint32_t on_board;  /* number of its first publisher among all */
     uint32_t first;     /* number of its first subscriber; the next ones are `stride` apart */
     uint32_t stride;
     char epoch[LEDIG_ID_CHARS_MAX + 1]; /* as last heard */
     struct publisher *publisher;
     struct digest_memory memory;
     bool answering; /* an `ask` is under way */
+};
+
+/* Which part of all subscribers a process has, where there are several. */
+struct share {
+    uint32_t rank, processes; /* 0 processes = all is one's own */
+    struct board *board;      /* NULL with one process */
+    bool first_publishes;     /* the first process has all publishers, since it alone plays the schedule */
+    uint32_t others_from; /* it has nobody else of the companies from this one on, and all before; 0 = as it comes */
+    const char *run;      /* the mark of all of them; NULL = a mark of one's own */
 };
 
 struct crowd_options {
@@ -43,6 +55,9 @@ struct crowd_options {
     uint32_t companies, subscribers; /* of all groups; filled in by crowd_open */
     uint32_t spare_sockets;          /* room for sockets that are adopted later */
     uint32_t patience_ms;            /* how long to wait where nothing moves */
+    struct share share;
+    SSL_CTX *tls; /* as the subject's certificate needs; NULL without TLS */
+    bool forgets_sessions;
 };
 
 struct crowd {
@@ -52,13 +67,16 @@ struct crowd {
     struct arena *arena;
     char run[DIGEST_RUN_CHARS];
     struct subscriber *subscriber; /* options.subscribers, then the adopted */
+    uint32_t held;                 /* by this process */
     uint32_t adopted;
+    uint32_t caught_up; /* so many have been looked at, and wait for nothing */
     struct assembly *company;
     uint32_t next_to_connect, connecting, live, gone;
-    uint32_t wanted;  /* only the first so many are to be connected; at the beginning all */
-    uint32_t at_once; /* connections that are being made at a time */
-    uint32_t dropped; /* cut off by the broker, as they were to be */
-    uint64_t resumed; /* greeted as such */
+    uint32_t wanted;           /* only the first so many are to be connected; at the beginning all */
+    uint32_t at_once;          /* connections that are being made at a time */
+    uint32_t dropped;          /* cut off by the broker, as they were to be */
+    uint64_t resumed;          /* greeted as such */
+    uint64_t resumed_sessions; /* TLS handshakes that a ticket made short */
     uint64_t follows_open;
     uint64_t next_to_ask; /* publisher, by its number in all */
     uint32_t gone_before; /* lost connections that are known of: only a further one ends a wait */
@@ -76,6 +94,9 @@ struct crowd {
     bool out_of_memory;
 };
 
+/* Eight hexadecimal digits at random. */
+void crowd_mark_run(char run[static DIGEST_RUN_CHARS]);
+
 /* 0, or an error after a complaint. On failure too, end with crowd_close. */
 int crowd_open(struct crowd *crowd, const struct crowd_options *options);
 void crowd_close(struct crowd *crowd);
@@ -86,6 +107,15 @@ int crowd_refollow(struct crowd *crowd, uint32_t followers); /* the first so man
                                                                 the others themselves */
 int crowd_consent(struct crowd *crowd); /* every publisher has consented, and all have seen a first change of each */
 int crowd_await(struct crowd *crowd, const char *what); /* nothing is under way any more */
+
+/* Publishers of all companies: the entries of a board. */
+uint32_t crowd_publishers(const struct group *groups, size_t count);
+
+/* Everybody here has seen what is acknowledged by now, here and elsewhere. Blocks; 0 or an error as crowd_wait. */
+int crowd_catch_up(struct crowd *crowd);
+
+/* Ends a wait in crowd_turn too when this descriptor can be read, which is left to the caller. 0 or LEDIG_EIO. */
+int crowd_heed(struct crowd *crowd, int descriptor);
 
 /* One round of epoll; waits until something comes, `until_ns` (monotonic) at the most. */
 void crowd_turn(struct crowd *crowd, int64_t until_ns);
@@ -107,8 +137,9 @@ void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf)
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber);
 void crowd_reconnect(struct crowd *crowd, uint32_t at_once);
 
-/* Takes over a connected socket as a receiver of `company` that is like a subscriber in all but name. */
-int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company);
+/* Takes over a connected socket as a receiver of `company` that is like a subscriber in all but name; with a context, a
+ * TLS handshake goes first. */
+int crowd_adopt(struct crowd *crowd, int descriptor, uint32_t company, SSL_CTX *tls);
 
 /* Holds every view against what the broker answers. Blocks, where views differ until the patience is
  * over. */

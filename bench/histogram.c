@@ -16,6 +16,13 @@ void histogram_record(struct histogram *histogram, uint64_t value) {
     histogram->total++;
 }
 
+void histogram_add(struct histogram *histogram, const struct histogram *other) {
+    if (other->max > histogram->max) histogram->max = other->max;
+    histogram->total += other->total;
+    for (size_t slot = 0; slot < HISTOGRAM_SLOTS; slot++)
+        histogram->slots[slot] += other->slots[slot];
+}
+
 /* The largest value that falls into a slot. */
 static uint64_t slot_top(size_t slot) {
     if (slot < 2 * HISTOGRAM_HALF) return slot;

@@ -22,6 +22,9 @@ struct histogram {
 /* Larger values than HISTOGRAM_VALUE_MAX count as that. */
 void histogram_record(struct histogram *histogram, uint64_t value);
 
+/* Adds all that another one has. */
+void histogram_add(struct histogram *histogram, const struct histogram *other);
+
 /* The value that `share` (0 … 1) of all recorded ones do not exceed, rounded up within its slot; 0 when empty. */
 uint64_t histogram_at(const struct histogram *histogram, double share);
 

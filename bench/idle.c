@@ -3,6 +3,11 @@
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PING_S 25 /* the broker's default for the longest silence towards a client */
 #define LOOK_NS 500000000
 #define STILL_LOOKS 3          /* equal readings, one after the other */
 #define STILL_NS 10000000000LL /* after the time asked for: longer is not waited for memory to stand still */
@@ -14,6 +19,7 @@ static int hold(struct scenario *scenario) {
     while ((held_ns = clock_now_ns() - began_ns) < least_ns + STILL_NS && scenario->crowd.gone == 0) {
         if (held_ns >= least_ns && still >= STILL_LOOKS) break;
         if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
+        if (generators_look(&scenario->generators) != 0) return LEDIG_EIO;
         progress_show("idling, ms", (uint64_t)(held_ns < least_ns ? held_ns : least_ns) / 1000000,
                       (uint64_t)least_ns / 1000000);
         crowd_turn(&scenario->crowd, look_ns);
@@ -36,5 +42,12 @@ int idle_run(struct scenario *scenario) {
     figures_end(&figures, scenario, began_ns, clock_now_ns());
     json_t *more = json_object();
     report_count(more, "broker_rss_before_bytes", scenario->rss_before);
-    return figures_conclude(&figures, scenario, more);
+    const double percent = (double)figures.cpu_ns / 1e7 / figures.seconds * 10000 / scenario->plan.subscribers;
+    report_number(more, "idle_cpu_percent_per_10000", figures.cpu_ns < 0 ? (double)NAN : percent);
+    int code = figures_conclude(&figures, scenario, more);
+    const char *json = scenario->plan.json;
+    if (code != 1 && figures.cpu_ns >= 0 && (!json || strcmp(json, "-") != 0))
+        printf("  %-22s %16.2f   of a core, for 10,000 connections%s\n", "idle, percent", percent,
+               figures.seconds < PING_S ? "; shorter than the 25 s between pings, so they are not in it" : "");
+    return code;
 }

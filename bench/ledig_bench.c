@@ -30,7 +30,7 @@ static const struct entry entries[] = {
     {"fanout",
      "changes on schedule, each to all colleagues: rates and latencies",
      fanout_run,
-     {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 100, .seconds = 10}},
+     {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 100, .seconds = 10, .spreads = true}},
     {"burst",
      "changes as fast as they are taken, beside the raw send() loop",
      burst_run,
@@ -42,11 +42,18 @@ static const struct entry entries[] = {
     {"idle",
      "memory and processor time of connections that do nothing",
      idle_run,
-     {.subscribers = 10000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 5}},
+     {.subscribers = 10000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 5, .spreads = true}},
     {"storm",
      "everybody comes back at once, while others watch",
      storm_run,
-     {.subscribers = 16000, .companies = 150, .publishers = 16, .watchers = 1000, .rate = 20, .seconds = 9}},
+     {.subscribers = 16000,
+      .companies = 150,
+      .publishers = 16,
+      .watchers = 1000,
+      .rate = 20,
+      .seconds = 9,
+      .spreads = true,
+      .storms = true}},
     {"stall",
      "some stop reading: what the others notice",
      stall_run,
@@ -82,7 +89,12 @@ static const char tail[] =
     "  --json FILE       the result as one JSON object; - is standard output, without the table\n"
     "  --svg FILE        a plot: latency by percentile; of grow, cost against size\n"
     "  --compare FILE    an earlier --json of the same scenario, set beside this run\n"
+    "  --workers N       of the broker that is started, for apps (one for each 15,000 connections)\n"
+    "  --generators N    processes of this one (fanout, idle, storm; one for each 15,000 connections)\n"
+    "  --tls             the broker that is started speaks TLS, with a P-256 certificate made for it\n"
+    "  --full-handshakes no TLS session is resumed\n"
     "  --url URL         a broker that runs, ws://host:port/v1; it gets companies bench-00000, bench-00001, …\n"
+    "  --ca FILE         certificates that vouch for it, where its URL begins with wss://\n"
     "  --router-url URL  its routers' port, if DATA/ledigd.json does not say\n"
     "  --data DIR        its data directory, for the key that signs tokens\n"
     "\n"
@@ -136,6 +148,11 @@ static bool parse_option(struct plan *plan, const char *name, const char *text) 
     if (strcmp(name, "rate") == 0) return parse_number(name, text, 0.1, RATE_MAX, &plan->rate);
     if (strcmp(name, "seconds") == 0) return parse_number(name, text, 0.1, SECONDS_MAX, &plan->seconds);
     if (strcmp(name, "patience") == 0) return parse_number(name, text, 0.1, 3600, &plan->patience_s);
+    if (strcmp(name, "workers") == 0) return parse_count(name, text, SUBJECT_WORKERS_MAX, &plan->workers);
+    if (strcmp(name, "generators") == 0) return parse_count(name, text, GENERATORS_MAX, &plan->generators);
+    if (strcmp(name, "ca") == 0) plan->trust = text;
+    if (strcmp(name, "tls") == 0) plan->tls = true;
+    if (strcmp(name, "full-handshakes") == 0) plan->forgets_sessions = true;
     if (strcmp(name, "json") == 0) plan->json = text;
     if (strcmp(name, "svg") == 0) plan->svg = text;
     if (strcmp(name, "compare") == 0) plan->compare = text;
@@ -151,6 +168,8 @@ static void fill(uint32_t *value, uint32_t standard) {
 }
 
 static void fill_in(struct plan *plan, const struct plan *standard) {
+    plan->spreads = standard->spreads && !plan->against_limit;
+    plan->storms = standard->storms;
     fill(&plan->subscribers, standard->subscribers);
     fill(&plan->companies, standard->companies);
     fill(&plan->companies, (plan->subscribers + IDLE_COMPANY - 1) / IDLE_COMPANY);
@@ -194,6 +213,10 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
              strcmp(entry->name, "storm") != 0 && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
+    else if (plan->generators > 1 && !plan->spreads)
+        complain(0, "only fanout (without --against-limit), idle and storm can be played by several --generators");
+    else if (plan->url && (plan->workers || plan->tls))
+        complain(0, "--workers and --tls are for a broker that is started here");
     else if ((plan->url == NULL) != (plan->data == NULL) || (plan->router_url && !plan->url))
         complain(0, "--url and --data go together: the broker that runs, and its data directory");
     else
@@ -220,6 +243,11 @@ static int parse(int argc, char **argv, struct plan *plan, const struct entry **
                                             {"data", required_argument, NULL, 0},
                                             {"patience", required_argument, NULL, 0},
                                             {"against-limit", no_argument, NULL, 0},
+                                            {"workers", required_argument, NULL, 0},
+                                            {"generators", required_argument, NULL, 0},
+                                            {"ca", required_argument, NULL, 0},
+                                            {"tls", no_argument, NULL, 0},
+                                            {"full-handshakes", no_argument, NULL, 0},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int index = 0;

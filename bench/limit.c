@@ -2,10 +2,13 @@
 #include "bench/limit_loop.h"
 #include "bench/report.h"
 #include "bench/terminal.h"
+#include "bench/tls.h"
 #include "protocol/errors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +30,14 @@
 struct limit {
     long sockets, bytes;
     double seconds;
+    bool tls;
     const char *json;
     struct cores cores;
+    SSL_CTX *client, *server; /* NULL without TLS */
 };
 
 static const char help[] =
-    "Usage: limit --sockets N --bytes B [--seconds S] [--json FILE]\n"
+    "Usage: limit --sockets N --bytes B [--seconds S] [--tls] [--json FILE]\n"
     "\n"
     "Sends B bytes to each of N loopback TCP sockets in turn, from one thread on one core, to a process on another "
     "core\n"
@@ -41,6 +46,7 @@ static const char help[] =
     "  --sockets N   connections (1,000 if not said)\n"
     "  --bytes B     in each send (64 if not said)\n"
     "  --seconds S   how long (2 if not said)\n"
+    "  --tls         by SSL_write, TLS 1.3 with a P-256 certificate\n"
     "  --json FILE   the result as one JSON object; - is standard output\n"
     "\n"
     "Examples:\n"
@@ -58,10 +64,13 @@ static bool parse_number(const char *text, double low, double high, double *valu
 
 /* 0, 1 to end with success, or a negative error after a complaint. */
 static int parse(int argc, char **argv, struct limit *limit) {
-    static const struct option options[] = {
-        {"sockets", required_argument, NULL, 'n'}, {"bytes", required_argument, NULL, 'b'},
-        {"seconds", required_argument, NULL, 's'}, {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"sockets", required_argument, NULL, 'n'},
+                                            {"bytes", required_argument, NULL, 'b'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"json", required_argument, NULL, 'j'},
+                                            {"tls", no_argument, NULL, 't'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     double value;
     for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (option) {
@@ -79,6 +88,9 @@ static int parse(int argc, char **argv, struct limit *limit) {
             if (!parse_number(optarg, 0.01, SECONDS_MAX, &limit->seconds))
                 return complain(LEDIG_EBAD_REQUEST, "--seconds takes 0.01 to %d", SECONDS_MAX);
             break;
+        case 't':
+            limit->tls = true;
+            break;
         case 'j':
             limit->json = optarg;
             break;
@@ -93,27 +105,51 @@ static int parse(int argc, char **argv, struct limit *limit) {
     return 0;
 }
 
+/* What one read gives: by TLS less than the socket had. */
+static ssize_t receive(int descriptor, SSL *ssl, uint8_t *scratch) {
+    if (!ssl) return recv(descriptor, scratch, RECEIVE_BYTES, 0);
+    ssize_t all = 0, got;
+    do { /* what was read ahead is no event of the socket any more */
+        got = tls_read(ssl, scratch, RECEIVE_BYTES);
+        if (got > 0) all += got;
+    } while (got > 0 && SSL_has_pending(ssl));
+    return all > 0 ? all : got;
+}
+
+static int connect_all(const struct limit *limit, const struct sockaddr_in *address, struct limit_sockets *sockets) {
+    int error = limit_sockets_open(sockets, (size_t)limit->sockets, limit->client != NULL);
+    for (size_t i = 0; i < sockets->count && error == 0; i++)
+        error = limit_connect(address, &sockets->descriptor[i]);
+    for (size_t i = 0; limit->client && i < sockets->count && error == 0; i++) {
+        SSL *ssl = sockets->ssl[i] = SSL_new(limit->client);
+        if (!ssl || SSL_set_fd(ssl, sockets->descriptor[i]) != 1 || SSL_connect(ssl) != 1) return LEDIG_EIO;
+        if (fcntl(sockets->descriptor[i], F_SETFL, O_NONBLOCK) != 0) return LEDIG_EIO;
+    }
+    return error;
+}
+
 /* Reads and drops until every peer has closed, then tells how many bytes that were. */
 static int drain(const struct limit *limit, const struct sockaddr_in *address, int tell) {
     if (cores_pin(limit->cores.generator) != 0) return 1;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     static uint8_t scratch[RECEIVE_BYTES];
-    for (long i = 0; i < limit->sockets; i++) {
-        int descriptor;
-        if (limit_connect(address, &descriptor) != 0) return 1;
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = descriptor};
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) return 1;
+    struct limit_sockets sockets;
+    if (connect_all(limit, address, &sockets) != 0) return 1;
+    for (size_t i = 0; i < sockets.count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, sockets.descriptor[i], &event) != 0) return 1;
     }
     uint64_t bytes = 0;
     for (long open = limit->sockets; open > 0;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < count; i++) {
-            ssize_t got = recv(events[i].data.fd, scratch, sizeof scratch, 0);
+            int descriptor = sockets.descriptor[events[i].data.u64];
+            ssize_t got = receive(descriptor, sockets.ssl ? sockets.ssl[events[i].data.u64] : NULL, scratch);
             if (got > 0) {
                 bytes += (uint64_t)got;
             } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-                close(events[i].data.fd);
+                epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, NULL);
                 open--;
             }
         }
@@ -123,23 +159,21 @@ static int drain(const struct limit *limit, const struct sockaddr_in *address, i
 
 /* One round that counts, after a short one that does not. */
 static int send_all(const struct limit *limit, int listener, struct limit_result *result, uint64_t *bytes) {
-    int *sockets = calloc((size_t)limit->sockets, sizeof *sockets);
+    struct limit_sockets sockets;
     uint8_t *frame = malloc((size_t)limit->bytes);
-    int error = sockets && frame ? limit_accept(listener, sockets, (size_t)limit->sockets) : LEDIG_ENO_MEMORY;
+    int error = limit_sockets_open(&sockets, (size_t)limit->sockets, limit->server != NULL);
+    if (!frame) error = LEDIG_ENO_MEMORY;
+    if (error == 0) error = limit_accept(listener, &sockets, limit->server);
     struct limit_result warm_up = {0};
     if (error == 0) {
         memset(frame, 'x', (size_t)limit->bytes);
         error = cores_pin(limit->cores.server);
     }
-    if (error == 0) error = limit_loop(sockets, (size_t)limit->sockets, frame, (size_t)limit->bytes, 1, &warm_up);
-    if (error == 0)
-        error = limit_loop(sockets, (size_t)limit->sockets, frame, (size_t)limit->bytes,
-                           (int64_t)(limit->seconds * 1e9), result);
+    if (error == 0) error = limit_loop(&sockets, frame, (size_t)limit->bytes, 1, &warm_up);
+    if (error == 0) error = limit_loop(&sockets, frame, (size_t)limit->bytes, (int64_t)(limit->seconds * 1e9), result);
     *bytes = (warm_up.sends + result->sends) * (uint64_t)limit->bytes;
-    for (long i = 0; sockets && i < limit->sockets; i++)
-        if (sockets[i] > 0) close(sockets[i]);
+    limit_sockets_close(&sockets);
     free(frame);
-    free(sockets);
     return error;
 }
 
@@ -151,6 +185,7 @@ static int show(const struct limit *limit, const struct limit_result *result, ui
         json_t *report = report_begin("limit", &limit->cores);
         report_count(report, "sockets", limit->sockets);
         report_count(report, "bytes", limit->bytes);
+        json_object_set_new(report, "tls", json_boolean(limit->tls));
         report_number(report, "seconds", seconds);
         report_count(report, "sends", (int64_t)result->sends);
         report_number(report, "sends_per_s", rate);
@@ -198,6 +233,26 @@ static int measure(const struct limit *limit) {
     return show(limit, &result, sent, received);
 }
 
+/* The identity is needed only until both have read it. */
+static int open_contexts(struct limit *limit) {
+    char directory[PATH_MAX], cert[PATH_MAX + 16], key[PATH_MAX + 16];
+    const char *base = getenv("TMPDIR");
+    if (snprintf(directory, sizeof directory, "%s/limit-XXXXXX", base && *base ? base : "/tmp") >=
+            (int)sizeof directory ||
+        !mkdtemp(directory))
+        return complain(LEDIG_EIO, "no temporary directory: %s", strerror(errno));
+    snprintf(cert, sizeof cert, "%s/cert.pem", directory);
+    snprintf(key, sizeof key, "%s/key.pem", directory);
+    if (tls_write_identity(cert, key) == 0) {
+        limit->server = tls_server(cert, key);
+        limit->client = tls_client(cert, "127.0.0.1");
+    }
+    unlink(cert);
+    unlink(key);
+    rmdir(directory);
+    return limit->server && limit->client ? 0 : complain(LEDIG_EIO, "no certificate could be made");
+}
+
 int main(int argc, char **argv) {
     struct limit limit = {.sockets = 1000, .bytes = 64, .seconds = 2, .cores = cores_choose()};
     int parsed = parse(argc, argv, &limit);
@@ -211,5 +266,9 @@ int main(int argc, char **argv) {
                             limit.sockets, (long)descriptors.rlim_cur);
     }
     report_warn_of_build();
-    return measure(&limit);
+    signal(SIGPIPE, SIG_IGN);
+    int code = limit.tls && open_contexts(&limit) != 0 ? 1 : measure(&limit);
+    SSL_CTX_free(limit.client);
+    SSL_CTX_free(limit.server);
+    return code;
 }

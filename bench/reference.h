@@ -1,9 +1,10 @@
 /* What a scenario is measured against: the raw send() loop in a process of its own on the broker's core, which sends
- * frames as the broker made them to as many sockets as there are subscribers. The receivers are the crowd's own code in
- * the same process, so that both sides are received alike. */
+ * frames as the broker made them to as many sockets as there are subscribers; over TLS, by SSL_write. The receivers are
+ * the crowd's own code on the same core, so that both sides are received alike. */
 #ifndef LEDIG_BENCH_REFERENCE_H
 #define LEDIG_BENCH_REFERENCE_H
 
+#include "bench/receiver.h"
 #include "bench/rounds.h"
 #include "bench/scenario.h"
 #include "bench/sender.h"
@@ -11,7 +12,9 @@
 struct reference {
     struct scenario *scenario;
     struct sender sender;
-    struct buffer frame; /* as the broker sent it, with its header */
+    struct receiver receiver; /* where one process cannot hold both */
+    SSL_CTX *tls;             /* of the loop; NULL without TLS */
+    struct buffer frame;      /* as the broker sent it, with its header */
 };
 
 /* Starts the loop, gathers the crowd and connects the loop's sockets to it. 0, or an error after a complaint. */

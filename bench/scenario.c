@@ -1,14 +1,16 @@
 #include "bench/scenario.h"
+#include "bench/bound.h"
 #include "bench/compare.h"
 #include "bench/plot.h"
 #include "bench/terminal.h"
+#include "bench/tls.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BOUND_SHARE 0.9 /* of a core: then it is what bounds */
+#define WORKER_CONNECTIONS_MAX 15000 /* of one worker, where their number is not said */
 
 static void group(struct scenario *scenario) {
     const struct plan *plan = &scenario->plan;
@@ -39,37 +41,81 @@ static int import_all(struct scenario *scenario) {
     return error;
 }
 
+static uint32_t parts(uint32_t whole, uint32_t part) {
+    return (whole + part - 1) / part;
+}
+
+static int open_subject(struct scenario *scenario) {
+    const struct plan *plan = &scenario->plan;
+    const struct subject_options options = {.workers = plan->workers ? plan->workers
+                                                                     : parts(plan->subscribers, WORKER_CONNECTIONS_MAX),
+                                            .tls = plan->tls,
+                                            .flags = plan->flags};
+    if (!plan->url) return subject_start(&scenario->subject, &scenario->cores, &options);
+    return subject_attach(&scenario->subject, plan->data, plan->url, plan->router_url);
+}
+
+static int open_tls(struct scenario *scenario) {
+    const struct endpoint *apps = &scenario->subject.apps;
+    const char *trust = scenario->plan.url ? scenario->plan.trust : scenario->subject.trust;
+    char host[SUBJECT_HOST_CHARS];
+    if (!apps->tls) return 0;
+    if (!trust) return complain(LEDIG_EBAD_REQUEST, "wss:// needs --ca: certificates that vouch for the broker");
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(apps->host, ":"), apps->host);
+    scenario->tls = tls_client(trust, host);
+    return scenario->tls ? 0 : LEDIG_EIO;
+}
+
 int scenario_open(struct scenario *scenario, const struct plan *plan) {
     *scenario = (struct scenario){.plan = *plan, .cores = cores_choose(), .crowd = {.epoll = -1, .timer = -1}};
-    int error = plan->url ? subject_attach(&scenario->subject, plan->data, plan->url, plan->router_url)
-                          : subject_start(&scenario->subject, &scenario->cores, plan->flags);
+    int error = open_subject(scenario);
+    if (error == 0) error = open_tls(scenario);
     if (error == 0) error = employer_open(&scenario->employer, &scenario->subject);
     if (error == 0 && cores_pin(scenario->cores.generator) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
     group(scenario);
     return error ? error : import_all(scenario);
 }
 
+/* How many processes play it. */
+static uint32_t processes(const struct plan *plan) {
+    if (!plan->spreads) return 1;
+    uint32_t count = plan->generators ? plan->generators
+                     : plan->storms   ? 1 + parts(plan->subscribers - plan->watchers, GENERATOR_CONNECTIONS_MAX)
+                                      : parts(plan->subscribers, GENERATOR_CONNECTIONS_MAX);
+    return count < GENERATORS_MAX ? count : GENERATORS_MAX;
+}
+
 int scenario_gather(struct scenario *scenario, uint32_t spare_sockets) {
-    const struct crowd_options options = {.subject = &scenario->subject,
-                                          .employer = &scenario->employer,
-                                          .groups = scenario->groups,
-                                          .group_count = scenario->group_count,
-                                          .spare_sockets = spare_sockets,
-                                          .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000)};
+    struct crowd_options options = {
+        .subject = &scenario->subject,
+        .employer = &scenario->employer,
+        .groups = scenario->groups,
+        .group_count = scenario->group_count,
+        .spare_sockets = spare_sockets,
+        .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
+        .share = {.first_publishes = scenario->plan.rate > 0, .others_from = scenario->plan.storms ? 1 : 0},
+        .tls = scenario->tls,
+        .forgets_sessions = scenario->plan.forgets_sessions};
+    const uint32_t count = processes(&scenario->plan);
+    int error = 0;
     scenario->rss_before = subject_rss_bytes(&scenario->subject);
-    int error = crowd_open(&scenario->crowd, &options);
+    if (count > 1) error = generators_start(&scenario->generators, count, &scenario->cores, &options);
+    if (error == 0) error = crowd_open(&scenario->crowd, &options);
     if (error == 0 && scenario->wanted_first) {
         scenario->crowd.wanted = scenario->wanted_first;
         for (uint32_t i = scenario->wanted_first; i < scenario->plan.subscribers; i++)
             crowd_set_aside(&scenario->crowd, &scenario->crowd.subscriber[i], true);
     }
     if (error == 0) error = crowd_connect(&scenario->crowd);
-    return error ? error : crowd_consent(&scenario->crowd);
+    if (error == 0) error = crowd_consent(&scenario->crowd);
+    return error ? error : generators_join(&scenario->generators, &scenario->crowd);
 }
 
 void scenario_close(struct scenario *scenario) {
     progress_end();
+    generators_stop(&scenario->generators);
     crowd_close(&scenario->crowd);
+    SSL_CTX_free(scenario->tls);
     employer_close(&scenario->employer);
     subject_stop(&scenario->subject);
     json_decref(scenario->earlier);
@@ -84,14 +130,41 @@ void figures_begin(struct figures *figures, struct scenario *scenario) {
                                 .cpu_ns = subject_cpu_ns(&scenario->subject),
                                 .generator_ns = clock_cpu_ns(),
                                 .redis_ns = process_cpu_ns(scenario->subject.redis),
+                                .router_ns = process_cpu_ns(scenario->subject.router),
+                                .wall_ns = clock_now_ns(),
                                 .bytes_per_connection = (double)NAN};
     crowd->latency_us = crowd->complete_us = (struct histogram){0};
+    if (generators_order(&scenario->generators, crowd, ORDER_BEGIN) != 0) figures->failed = true;
+}
+
+static void add_tally(struct tally *sum, const struct tally *more) {
+    sum->frames += more->frames;
+    sum->wire_bytes += more->wire_bytes;
+    sum->deliveries += more->deliveries;
+    sum->merged += more->merged;
+}
+
+/* What the other processes counted. Returns when the last delivery was, theirs or one's own. */
+static int64_t add_others(struct figures *figures, struct scenario *scenario) {
+    const struct generators *generators = &scenario->generators;
+    int64_t last_ns = 0;
+    for (uint32_t rank = 1; rank < generators->processes; rank++) {
+        const struct generator_count *count = &generators->counts[rank];
+        add_tally(&figures->tally, &count->tally);
+        histogram_add(&scenario->crowd.latency_us, &count->latency_us);
+        histogram_add(&scenario->crowd.return_us, &count->return_us);
+        scenario->crowd.resumed += count->resumed;
+        scenario->crowd.resumed_sessions += count->resumed_sessions;
+        figures->generator_ns += count->cpu_ns;
+        figures->refused += count->refused;
+        if (count->last_delivery_ns > last_ns) last_ns = count->last_delivery_ns;
+    }
+    return last_ns;
 }
 
 void figures_end(struct figures *figures, struct scenario *scenario, int64_t began_ns, int64_t ended_ns) {
-    const struct crowd *crowd = &scenario->crowd;
+    struct crowd *crowd = &scenario->crowd;
     int64_t cpu_ns = subject_cpu_ns(&scenario->subject);
-    figures->seconds = (double)(ended_ns - began_ns) / 1e9;
     figures->changes = crowd->changes - figures->changes;
     figures->tally = (struct tally){
         crowd->tally.frames - figures->tally.frames, crowd->tally.wire_bytes - figures->tally.wire_bytes,
@@ -99,6 +172,11 @@ void figures_end(struct figures *figures, struct scenario *scenario, int64_t beg
     figures->cpu_ns = figures->cpu_ns < 0 || cpu_ns < 0 ? -1 : cpu_ns - figures->cpu_ns;
     figures->generator_ns = clock_cpu_ns() - figures->generator_ns;
     figures->redis_ns = process_cpu_ns(scenario->subject.redis) - figures->redis_ns;
+    figures->router_ns = process_cpu_ns(scenario->subject.router) - figures->router_ns;
+    figures->wall_ns = clock_now_ns() - figures->wall_ns;
+    if (generators_order(&scenario->generators, crowd, ORDER_END) != 0) figures->failed = true;
+    int64_t last_ns = add_others(figures, scenario);
+    figures->seconds = (double)((began_ns && last_ns > ended_ns ? last_ns : ended_ns) - began_ns) / 1e9;
     figures->rss_bytes = subject_rss_bytes(&scenario->subject);
     if (figures->rss_bytes >= 0 && scenario->rss_before >= 0)
         figures->bytes_per_connection =
@@ -109,22 +187,43 @@ static double per(double value, double by) {
     return by > 0 ? value / by : 0;
 }
 
-/* What kept the run from being faster, as far as processor time shows it. */
-static const char *bound(const struct figures *figures, const struct scenario *scenario) {
-    double broker = per((double)figures->cpu_ns / 1e9, figures->seconds) / (double)scenario->subject.worker_count;
-    double generator = per((double)figures->generator_ns / 1e9, figures->seconds);
-    double redis = per((double)figures->redis_ns / 1e9, figures->seconds);
-    if (figures->cpu_ns < 0) return "unknown: the broker's processes cannot be seen";
-    if (broker >= BOUND_SHARE) return "the broker's core";
-    if (generator + (scenario->cores.generator == scenario->cores.server ? broker : redis) >= BOUND_SHARE)
-        return "the generator's core, where Redis mostly runs too: the broker could have done more";
-    if (redis >= BOUND_SHARE) return "Redis";
-    return "no processor: the schedule, or the way of each change through Redis to the disk";
+/* The largest number of workers that share no core with each other. */
+static double cores_in_use(const struct scenario *scenario, uint32_t count,
+                           int (*core_of)(const struct cores *, uint32_t)) {
+    uint32_t distinct = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool taken = false;
+        for (uint32_t j = 0; j < i && !taken; j++)
+            taken = core_of(&scenario->cores, i) == core_of(&scenario->cores, j);
+        if (!taken) distinct++;
+    }
+    return distinct ? distinct : 1;
+}
+
+static uint32_t generator_count(const struct scenario *scenario) {
+    return scenario->generators.processes ? scenario->generators.processes : 1;
+}
+
+static struct bound_use use_of_cores(const struct figures *figures, const struct scenario *scenario) {
+    const struct cores *cores = &scenario->cores;
+    const double wall_s = (double)figures->wall_ns / 1e9;
+    return (struct bound_use){.broker =
+                                  per((double)figures->cpu_ns / 1e9, figures->seconds) /
+                                  cores_in_use(scenario, (uint32_t)scenario->subject.worker_count, cores_of_server),
+                              .generator = per((double)figures->generator_ns / 1e9, wall_s) /
+                                           cores_in_use(scenario, generator_count(scenario), cores_of_generator),
+                              .redis = scenario->subject.redis ? per((double)figures->redis_ns / 1e9, wall_s) : -1,
+                              .router = scenario->subject.router ? per((double)figures->router_ns / 1e9, wall_s) : -1,
+                              .broker_is_seen = figures->cpu_ns >= 0,
+                              .shares_core = cores->server == cores->generator,
+                              .others_squeeze = cores->count <= 2};
 }
 
 static json_t *make_report(const struct figures *figures, const struct scenario *scenario) {
     json_t *report = report_begin(scenario->plan.scenario, &scenario->cores);
     const struct tally *tally = &figures->tally;
+    const struct bound_use use = use_of_cores(figures, scenario);
+    char bound[BOUND_CHARS];
     report_count(report, "subscribers", scenario->plan.subscribers);
     report_count(report, "companies", scenario->plan.companies);
     report_count(report, "publishers", scenario->crowd.company[0].publishers);
@@ -142,17 +241,20 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     else
         report_count(report, "broker_rss_bytes", figures->rss_bytes);
     report_number(report, "bytes_per_connection", figures->bytes_per_connection);
+    report_count(report, "generators", generator_count(scenario));
+    report_count(report, "workers", (int64_t)scenario->subject.worker_count);
+    json_object_set_new(report, "tls", json_boolean(scenario->subject.apps.tls));
     report_number(report, "generator_cpu_s", (double)figures->generator_ns / 1e9);
     report_number(report, "redis_cpu_s", figures->redis_ns < 0 ? (double)NAN : (double)figures->redis_ns / 1e9);
-    json_object_set_new(report, "bound", json_string(bound(figures, scenario)));
+    json_object_set_new(report, "bound", json_string(bound_tell(&use, bound)));
     report_count(report, "dropped", scenario->crowd.dropped);
     report_number(report, "broker_cpu_s", figures->cpu_ns < 0 ? (double)NAN : (double)figures->cpu_ns / 1e9);
     report_count(report, "broker_workers", (int64_t)scenario->subject.worker_count);
     report_count(report, "wrong_views", (int64_t)figures->verdict.wrong_views);
     report_count(report, "lost", (int64_t)figures->verdict.lost);
-    report_count(report, "refused", (int64_t)scenario->crowd.refused);
-    report_count(report, "disconnected", scenario->crowd.gone);
-    report_count(report, "broken_frames", (int64_t)scenario->crowd.broken);
+    report_count(report, "refused", (int64_t)figures->refused);
+    report_count(report, "disconnected", figures->gone);
+    report_count(report, "broken_frames", (int64_t)figures->broken);
     return report;
 }
 
@@ -196,10 +298,12 @@ static void print_table(const struct figures *figures, const struct scenario *sc
         printf("  %-22s %14.2f s     %.0f %% of a core\n", "broker's processor time", (double)figures->cpu_ns / 1e9,
                per((double)figures->cpu_ns / 1e7, figures->seconds));
     }
-    printf("  %-22s %s\n", "bound by", bound(figures, scenario));
+    const struct bound_use use = use_of_cores(figures, scenario);
+    char bound[BOUND_CHARS];
+    printf("  %-22s %s\n", "bound by", bound_tell(&use, bound));
     print_count("right views", plan->subscribers - (double)figures->verdict.wrong_views, "wrong",
                 (double)figures->verdict.wrong_views);
-    print_count("changes lost", (double)figures->verdict.lost, "refused", (double)scenario->crowd.refused);
+    print_count("changes lost", (double)figures->verdict.lost, "refused", (double)figures->refused);
 }
 
 static int draw_latency(const struct scenario *scenario, const json_t *report) {
@@ -220,10 +324,27 @@ static int publish(const struct scenario *scenario, const json_t *report) {
     return error;
 }
 
+/* Every view in every process. 0, or an error after a complaint. */
+static int check_all(struct figures *figures, struct scenario *scenario) {
+    struct crowd *crowd = &scenario->crowd;
+    int error = figures->failed ? LEDIG_EIO : crowd_check(crowd, &figures->verdict);
+    if (error == 0) error = generators_order(&scenario->generators, crowd, ORDER_CHECK);
+    figures->gone = crowd->gone;
+    figures->broken = crowd->broken;
+    figures->refused += crowd->refused;
+    for (uint32_t rank = 1; rank < scenario->generators.processes; rank++) {
+        const struct generator_count *count = &scenario->generators.counts[rank];
+        figures->gone += count->gone;
+        figures->broken += count->broken;
+        figures->verdict.wrong_views += count->verdict.wrong_views;
+        figures->verdict.lost += count->verdict.lost;
+    }
+    return error;
+}
+
 int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more) {
-    const struct crowd *crowd = &scenario->crowd;
     const char *json = scenario->plan.json;
-    if (crowd_check(&scenario->crowd, &figures->verdict) != 0) {
+    if (check_all(figures, scenario) != 0) {
         json_decref(more);
         return 1;
     }
@@ -235,9 +356,9 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
     json_decref(report);
     if (error != 0) return 1;
     const struct verdict *verdict = &figures->verdict;
-    if (verdict->wrong_views == 0 && verdict->lost == 0 && crowd->gone == 0 && crowd->broken == 0) return 0;
+    if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->gone == 0 && figures->broken == 0) return 0;
     complain(0, "%llu wrong views, %llu changes lost, %u connections lost, %llu frames not understood",
-             (unsigned long long)verdict->wrong_views, (unsigned long long)verdict->lost, (unsigned)crowd->gone,
-             (unsigned long long)crowd->broken);
+             (unsigned long long)verdict->wrong_views, (unsigned long long)verdict->lost, (unsigned)figures->gone,
+             (unsigned long long)figures->broken);
     return 2;
 }

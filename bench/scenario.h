@@ -4,6 +4,7 @@
 #define LEDIG_BENCH_SCENARIO_H
 
 #include "bench/crowd.h"
+#include "bench/generators.h"
 #include "bench/report.h"
 
 #define PLAN_FLAGS_MAX 8
@@ -14,6 +15,8 @@ struct plan {
     uint32_t subscribers, companies;
     uint32_t publishers;   /* of each company */
     uint32_t people;       /* of each company; 0 = as the crowd has it */
+    uint32_t workers;      /* of the broker that is started; 0 = as many as the connections need */
+    uint32_t generators;   /* processes; 0 = as many as the connections need */
     uint32_t rounds;       /* pairs of rounds, against the limit */
     uint32_t stalled;      /* subscribers that stop reading */
     bool run_starts_small; /* not all connect at first, and those who publish are among the first */
@@ -21,6 +24,10 @@ struct plan {
     double rate, seconds;
     double patience_s; /* how long to wait where nothing moves */
     bool against_limit;
+    bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
+    const char *trust;          /* certificates that vouch for another's broker, or NULL */
+    bool spreads;               /* may be played by several processes */
+    bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
     const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
     const char *json;                    /* file, "-", or NULL */
     const char *svg, *compare;           /* files, or NULL */
@@ -34,6 +41,8 @@ struct scenario {
     struct subject subject;
     struct employer employer;
     struct crowd crowd;
+    struct generators generators;
+    SSL_CTX *tls;       /* NULL without TLS */
     int64_t rss_before; /* of the broker, before anybody connected */
     struct group groups[2];
     size_t group_count;
@@ -47,8 +56,13 @@ struct figures {
     uint64_t changes;
     struct tally tally;
     int64_t cpu_ns, rss_bytes;      /* of the app workers; -1 = not to be seen */
-    int64_t generator_ns, redis_ns; /* processor time of the others */
-    double bytes_per_connection;    /* NAN = not to be seen */
+    int64_t generator_ns, redis_ns; /* processor time of the others; of all generators */
+    int64_t router_ns;
+    int64_t wall_ns; /* from begin to end, whatever it was used for */
+    bool failed;
+    uint64_t refused, broken; /* of all generators, as the next ones */
+    uint32_t gone;
+    double bytes_per_connection; /* NAN = not to be seen */
     struct verdict verdict;
 };
 
@@ -59,7 +73,8 @@ int scenario_open(struct scenario *scenario, const struct plan *plan);
 int scenario_gather(struct scenario *scenario, uint32_t spare_sockets);
 void scenario_close(struct scenario *scenario); /* safe after any failure */
 
-/* Around what is measured: begin; …; end. */
+/* Around what is measured: begin; …; end. What goes wrong with a further generator is said at once, and
+ * figures_conclude fails for it. */
 void figures_begin(struct figures *figures, struct scenario *scenario);
 void figures_end(struct figures *figures, struct scenario *scenario, int64_t began_ns, int64_t ended_ns);
 

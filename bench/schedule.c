@@ -22,6 +22,7 @@ int schedule_play(struct scenario *scenario, struct schedule *schedule, const ch
     for (uint64_t i = 0; !is_over(scenario, schedule, i, changes);) {
         if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
         if (crowd->out_of_memory) return complain(LEDIG_ENO_MEMORY, "out of memory");
+        if (generators_look(&scenario->generators) != 0) return LEDIG_EIO;
         int64_t due_ns = began_ns + (int64_t)((double)i * gap_ns);
         if (due_ns > clock_now_ns()) {
             progress_show(what, i < changes ? i : changes, changes);
@@ -35,5 +36,9 @@ int schedule_play(struct scenario *scenario, struct schedule *schedule, const ch
     }
     progress_end();
     if (crowd->gone == 0) (void)crowd_await(crowd, "the last changes"); /* what is missing then is found by the check */
+    if (crowd->gone == 0 && !interrupt_asked() && scenario->generators.processes > 1) {
+        int error = generators_order(&scenario->generators, crowd, ORDER_CATCH_UP);
+        if (error != 0 && error != LEDIG_EUNAVAILABLE) return error;
+    }
     return interrupt_asked() ? LEDIG_EIO : 0;
 }

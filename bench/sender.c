@@ -15,13 +15,13 @@ struct order {
     uint64_t length; /* bytes of the frame that follow */
 };
 
-static int obey(int channel, const int *sockets, size_t count) {
+static int obey(int channel, const struct limit_sockets *sockets) {
     struct order order;
     while (limit_read(channel, &order, sizeof order) == 0) {
         uint8_t *frame = malloc(order.length);
         struct limit_result result = {0};
         if (!frame || limit_read(channel, frame, order.length) != 0 ||
-            limit_loop(sockets, count, frame, order.length, order.duration_ns, &result) != 0 ||
+            limit_loop(sockets, frame, order.length, order.duration_ns, &result) != 0 ||
             limit_write(channel, &result, sizeof result) != 0) {
             free(frame);
             return 1;
@@ -31,31 +31,31 @@ static int obey(int channel, const int *sockets, size_t count) {
     return 0; /* the bench has closed its end */
 }
 
-static int serve(int channel, uint32_t count, int core) {
+static int serve(int channel, uint32_t count, int core, SSL_CTX *tls) {
     struct sockaddr_in address;
-    int listener, *sockets = calloc(count, sizeof *sockets);
+    struct limit_sockets sockets;
+    int listener;
     uint8_t ready = 1;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_IGN); /* the bench ends it */
-    if (!sockets || cores_pin(core) != 0 || limit_listen(&address, &listener) != 0 ||
-        limit_write(channel, &address, sizeof address) != 0 || limit_accept(listener, sockets, count) != 0 ||
-        limit_write(channel, &ready, 1) != 0) {
-        free(sockets);
-        return 1;
-    }
+    signal(SIGPIPE, SIG_IGN);
+    if (limit_sockets_open(&sockets, count, tls != NULL) != 0 || cores_pin(core) != 0 ||
+        limit_listen(&address, &listener) != 0 || limit_write(channel, &address, sizeof address) != 0 ||
+        limit_accept(listener, &sockets, tls) != 0 || limit_write(channel, &ready, 1) != 0)
+        return 1; /* with what is open: the process ends */
     close(listener);
-    int status = obey(channel, sockets, count);
-    free(sockets);
+    int status = obey(channel, &sockets);
+    limit_sockets_close(&sockets);
     return status;
 }
 
-int sender_start(struct sender *sender, uint32_t count, int core) {
+int sender_start(struct sender *sender, uint32_t count, int core, SSL_CTX *tls) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return LEDIG_EIO;
     sender->pid = fork();
     if (sender->pid == 0) {
         close(ends[0]);
-        _exit(serve(ends[1], count, core));
+        _exit(serve(ends[1], count, core, tls));
     }
     close(ends[1]);
     sender->channel = ends[0];
@@ -77,7 +77,9 @@ void sender_stop(struct sender *sender) {
 
 int sender_ready(struct sender *sender) {
     uint8_t ready;
-    return limit_read(sender->channel, &ready, 1);
+    ssize_t got = recv(sender->channel, &ready, 1, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+    return got == 1 ? 1 : LEDIG_EIO;
 }
 
 int sender_begin(struct sender *sender, const uint8_t *frame, size_t length, int64_t duration_ns) {

@@ -16,11 +16,12 @@ struct sender {
     struct sockaddr_in address; /* where the receivers connect to */
 };
 
-/* Starts it, before anything else is open that it could inherit. It waits for `count` connections. 0 or LEDIG_EIO. */
-int sender_start(struct sender *sender, uint32_t count, int core);
+/* Starts it, before anything else is open that it could inherit. It waits for `count` connections, and for their TLS
+ * handshakes where there is a context. 0 or LEDIG_EIO. */
+int sender_start(struct sender *sender, uint32_t count, int core, SSL_CTX *tls);
 void sender_stop(struct sender *sender); /* also one that was never started ({0}) */
 
-/* 0 once all connections are accepted, or LEDIG_EIO. Blocks. */
+/* 1 once all connections are accepted, 0 not yet, or LEDIG_EIO. */
 int sender_ready(struct sender *sender);
 
 /* Starts a round; sender_poll says when it is over: 1 with the result, 0 not yet, or LEDIG_EIO. */

@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT_ONCE 3000 /* connections that knock at a time: a listener's backlog holds 4,096 */
 #define QUIET_PART 3 /* of the time is measured before the storm */
 
-/* All but the first of each company, who publishes. */
+/* All but the first of each company, who publishes. Those in other processes are all that they have. */
 static int break_off(struct scenario *scenario) {
     struct crowd *crowd = &scenario->crowd;
+    int error = generators_order(&scenario->generators, crowd, ORDER_BREAK_OFF);
+    if (error != 0) return error;
     for (uint32_t c = 1; c < crowd->options.companies; c++) {
         struct assembly *company = &crowd->company[c];
         for (uint32_t nth = 1; nth < company->subscribers; nth++)
@@ -25,7 +26,7 @@ static int break_off(struct scenario *scenario) {
 }
 
 static bool somebody_is_away(struct scenario *scenario) {
-    return scenario->crowd.live < scenario->crowd.options.subscribers;
+    return scenario->crowd.live + generators_live(&scenario->generators) < scenario->crowd.options.subscribers;
 }
 
 static json_t *make_report(const struct scenario *scenario, const struct histogram *before_us) {
@@ -36,6 +37,7 @@ static json_t *make_report(const struct scenario *scenario, const struct histogr
     json_object_set_new(more, "until_live_again", back);
     report_count(more, "returned", (int64_t)scenario->crowd.return_us.total);
     report_count(more, "resumed", (int64_t)scenario->crowd.resumed);
+    report_count(more, "tls_sessions_resumed", (int64_t)scenario->crowd.resumed_sessions);
     return more;
 }
 
@@ -44,6 +46,9 @@ static void print(const struct scenario *scenario, const struct histogram *befor
     char returned[REPORT_GROUPED_CHARS], resumed[REPORT_GROUPED_CHARS];
     printf("the storm\n  %-22s %16s   %s resumed\n", "came back",
            report_grouped((double)crowd->return_us.total, returned), report_grouped((double)crowd->resumed, resumed));
+    if (scenario->tls)
+        printf("  %-22s %16llu   handshakes made short by a ticket\n", "TLS",
+               (unsigned long long)crowd->resumed_sessions);
     printf("  %-22s %13.2f ms\n", "half live after", (double)histogram_at(&crowd->return_us, .5) / 1000);
     printf("  %-22s %13.2f ms\n", "all live after", (double)histogram_at(&crowd->return_us, 1) / 1000);
     printf("  %-22s %13.2f ms   before the storm %.2f ms\n", "watchers' p99",
@@ -58,10 +63,11 @@ static int run(struct scenario *scenario, struct histogram *before_us, struct fi
     *before_us = crowd->latency_us;
     if (break_off(scenario) != 0) return 1;
     figures_begin(figures, scenario);
-    crowd->resumed = 0;
+    crowd->resumed = crowd->resumed_sessions = 0;
     crowd->return_us = (struct histogram){0};
     crowd->storm_began_ns = clock_now_ns();
-    crowd_reconnect(crowd, AT_ONCE);
+    crowd_reconnect(crowd, CROWD_STORM_AT_ONCE);
+    if (generators_order(&scenario->generators, crowd, ORDER_RETURN) != 0) return 1;
     schedule.seconds = 0.1;
     schedule.goes_on = somebody_is_away;
     if (schedule_play(scenario, &schedule, "the storm") != 0) return 1;

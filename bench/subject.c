@@ -1,5 +1,6 @@
 #include "bench/subject.h"
 #include "bench/terminal.h"
+#include "bench/tls.h"
 #include "protocol/errors.h"
 
 #include <errno.h>
@@ -21,7 +22,6 @@
 #define READY_MS 60000 /* a sanitizer build on a busy machine */
 #define STOP_MS 15000
 #define STEP_MS 20
-#define FLAGS_MAX 16
 
 /* "ws://host:port/path" for the scheme "ws". Loopback and addresses in figures are what a bench needs; names work too.
  */
@@ -47,11 +47,19 @@ static int parse_url(const char *url, const char *scheme, struct endpoint *endpo
     return 0;
 }
 
+/* ws:// or wss:// */
+static int parse_app_url(const char *url, struct endpoint *endpoint) {
+    bool tls = strncmp(url, "wss://", 6) == 0;
+    int error = parse_url(url, tls ? "wss" : "ws", endpoint);
+    endpoint->tls = tls;
+    return error;
+}
+
 static int set_urls(struct subject *subject, const char *url, const char *router_url) {
     if (!url || !router_url)
         return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json names no address; give --url and --router-url",
                         subject->data);
-    int error = parse_url(url, "ws", &subject->apps);
+    int error = parse_app_url(url, &subject->apps);
     return error ? error : parse_url(router_url, "http", &subject->routers);
 }
 
@@ -70,6 +78,7 @@ static void find_workers(struct subject *subject, const json_t *description) {
     json_array_foreach(json_object_get(description, "workers"), index, worker) {
         const char *kind = json_string_value(json_object_get(worker, "kind"));
         pid_t pid = (pid_t)json_integer_value(json_object_get(worker, "pid"));
+        if (kind && strcmp(kind, "router") == 0) subject->router = pid;
         if (!kind || strcmp(kind, "app") != 0 || subject->worker_count == SUBJECT_WORKERS_MAX) continue;
         if (process_rss_bytes(pid) >= 0) subject->workers[subject->worker_count++] = pid;
     }
@@ -97,21 +106,32 @@ static int find_program(char path[static PATH_MAX]) {
     return 0;
 }
 
-static _Noreturn void become_broker(const struct subject *subject, const char *program, const char *const *flags,
-                                    int output) {
-    char log[PATH_MAX + 16];
+void subject_identity(const struct subject *subject, char cert[static SUBJECT_PATH_CHARS],
+                      char key[static SUBJECT_PATH_CHARS]) {
+    snprintf(cert, SUBJECT_PATH_CHARS, "%s/bench-cert.pem", subject->data);
+    snprintf(key, SUBJECT_PATH_CHARS, "%s/bench-key.pem", subject->data);
+}
+
+static _Noreturn void become_broker(const struct subject *subject, const char *program,
+                                    const struct subject_options *options, int output) {
+    char log[PATH_MAX + 16], workers[16], cert[SUBJECT_PATH_CHARS], key[SUBJECT_PATH_CHARS];
+    snprintf(workers, sizeof workers, "%u", (unsigned)options->workers);
+    subject_identity(subject, cert, key);
     snprintf(log, sizeof log, "%s.log", subject->data);
     int errors = open(log, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_DFL);
     if (dup2(output, STDOUT_FILENO) < 0 || errors < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(127);
     setpgid(0, 0); /* Ctrl-C is for the bench, which then stops the broker in order */
-    const char *arguments[12 + FLAGS_MAX + 1] = {"ledigd",      "--data",       subject->data,
-                                                 "--listen",    "127.0.0.1:0",  "--router-listen",
-                                                 "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"};
-    size_t count = 9;
-    for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++)
-        arguments[count++] = flags[i];
+    const char *arguments[15 + SUBJECT_FLAGS_MAX + 1] = {
+        "ledigd",      "--data",       subject->data, "--listen",  "127.0.0.1:0", "--router-listen",
+        "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--workers", workers};
+    size_t count = 11;
+    const char *const secured[] = {"--tls-cert", cert, "--tls-key", key};
+    for (size_t i = 0; options->tls && i < 4; i++)
+        arguments[count++] = secured[i];
+    for (size_t i = 0; options->flags && options->flags[i] && i < SUBJECT_FLAGS_MAX; i++)
+        arguments[count++] = options->flags[i];
     execv(program, (char *const *)(uintptr_t)arguments);
     _exit(127);
 }
@@ -151,7 +171,7 @@ static int await_ready(struct subject *subject, int output) {
     return complain(LEDIG_EIO, "ledigd was not ready after %d s", READY_MS / 1000);
 }
 
-int subject_start(struct subject *subject, const struct cores *cores, const char *const *flags) {
+int subject_start(struct subject *subject, const struct cores *cores, const struct subject_options *options) {
     char program[PATH_MAX];
     int output[2], error;
     *subject = (struct subject){0};
@@ -161,9 +181,15 @@ int subject_start(struct subject *subject, const struct cores *cores, const char
     if (!mkdtemp(subject->data))
         return complain(LEDIG_EIO, "no temporary directory %s: %s", subject->data, strerror(errno));
     subject->started = true;
+    if (options->tls) {
+        char key[SUBJECT_PATH_CHARS];
+        subject_identity(subject, subject->trust, key);
+        if (tls_write_identity(subject->trust, key) != 0)
+            return complain(LEDIG_EIO, "no certificate could be written into %s", subject->data);
+    }
     if (pipe2(output, O_CLOEXEC) != 0) return complain(LEDIG_EIO, "no pipe: %s", strerror(errno));
     subject->pid = fork();
-    if (subject->pid == 0) become_broker(subject, program, flags, output[1]);
+    if (subject->pid == 0) become_broker(subject, program, options, output[1]);
     close(output[1]);
     error = subject->pid < 0 ? complain(LEDIG_EIO, "no process: %s", strerror(errno)) : await_ready(subject, output[0]);
     close(output[0]);
@@ -174,7 +200,8 @@ int subject_start(struct subject *subject, const struct cores *cores, const char
     if (error == 0) find_workers(subject, description);
     json_decref(description);
     for (size_t i = 0; i < subject->worker_count; i++)
-        if (process_pin(subject->workers[i], cores->server) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
+        if (process_pin(subject->workers[i], cores_of_server(cores, (uint32_t)i)) != 0)
+            error = complain(LEDIG_EIO, "cannot choose a core");
     return error;
 }
 

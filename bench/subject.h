@@ -11,11 +11,22 @@
 
 #define SUBJECT_WORKERS_MAX 64
 #define SUBJECT_HOST_CHARS 256
+#define SUBJECT_PATH_CHARS (PATH_MAX + 32) /* of a file in the data directory */
 
 struct endpoint {
     char host[SUBJECT_HOST_CHARS]; /* with port, as a Host header has it */
     char path[64];
     struct sockaddr_in address;
+    bool tls;
+};
+
+#define SUBJECT_FLAGS_MAX 16
+
+/* How one's own is to be started. */
+struct subject_options {
+    uint32_t workers;         /* for apps */
+    bool tls;                 /* with an identity made for it */
+    const char *const *flags; /* further ones; NULL ends them; may be NULL */
 };
 
 struct subject {
@@ -26,14 +37,20 @@ struct subject {
     struct endpoint apps, routers;
     pid_t workers[SUBJECT_WORKERS_MAX]; /* app workers */
     size_t worker_count;                /* 0: another's broker whose processes cannot be seen */
+    pid_t router;                       /* its router worker; 0 = not to be seen */
+    char trust[SUBJECT_PATH_CHARS];     /* with TLS: a file of certificates */
 };
 
-/* Starts the ledigd that lies beside this program, with further flags (NULL ends them; may be NULL), and waits until it
- * is ready. 0, or an error after a complaint. */
-int subject_start(struct subject *subject, const struct cores *cores, const char *const *flags);
+/* Starts the ledigd that lies beside this program, and waits until it is ready. 0, or an error after a complaint. */
+int subject_start(struct subject *subject, const struct cores *cores, const struct subject_options *options);
 
-/* Looks at a running one. `router_url` NULL: as DATA/ledigd.json says. 0, or an error after a complaint. */
+/* Looks at a running one; with TLS, its certificate must be vouched for by `subject->trust`, which is the caller's to
+ * set. `router_url` NULL: as DATA/ledigd.json says. 0, or an error after a complaint. */
 int subject_attach(struct subject *subject, const char *data, const char *url, const char *router_url);
+
+/* Where the identity made for it lies, with TLS. */
+void subject_identity(const struct subject *subject, char cert[static SUBJECT_PATH_CHARS],
+                      char key[static SUBJECT_PATH_CHARS]);
 
 /* Stops what was started and removes its data. Safe after a failure, and twice. */
 void subject_stop(struct subject *subject);

@@ -67,6 +67,9 @@ int publisher_change(struct publisher *publisher, int64_t due_ns) {
         publisher->due_capacity = capacity;
     }
     publisher->due_ns[sequence] = due_ns;
+    if (crowd->options.share.board)
+        board_ask(crowd->options.share.board, company->on_board + publisher->subscriber->person, (int32_t)sequence,
+                  due_ns);
     crowd->undelivered += company->followers - publisher->awaited;
     publisher->awaited = company->followers;
     publisher->asked = (int32_t)sequence;
@@ -101,6 +104,14 @@ static void forget(struct subscriber *subscriber) {
         subscriber->seen[p] = (struct seen){0, SEQUENCE_NONE};
 }
 
+static void acknowledge(struct crowd *crowd, struct publisher *publisher, int32_t sequence) {
+    const struct subscriber *subscriber = publisher->subscriber;
+    publisher->acknowledged = sequence;
+    if (crowd->options.share.board)
+        board_acknowledge(crowd->options.share.board, crowd->company[subscriber->company].on_board + subscriber->person,
+                          sequence);
+}
+
 static void hear_outcome(struct subscriber *subscriber, uint32_t id, const char *error_code) {
     struct crowd *crowd = subscriber->crowd;
     struct publisher *publisher = publisher_of(subscriber);
@@ -118,7 +129,7 @@ static void hear_outcome(struct subscriber *subscriber, uint32_t id, const char 
     } else if (publisher && id >= CHANGE_ID) {
         int32_t sequence = (int32_t)(id - CHANGE_ID);
         crowd->changes_open--;
-        if (!error_code && sequence > publisher->acknowledged) publisher->acknowledged = sequence;
+        if (!error_code && sequence > publisher->acknowledged) acknowledge(crowd, publisher, sequence);
         if (error_code) crowd->refused++;
         if (error_code && sequence == publisher->asked) give_up(crowd, publisher);
     }
@@ -142,6 +153,7 @@ static void become_live(struct subscriber *subscriber) {
     subscriber->stage = STAGE_LIVE;
     subscriber->crowd->connecting--;
     subscriber->crowd->live++;
+    if (subscriber->websocket.resumed_session) subscriber->crowd->resumed_sessions++;
     if (subscriber->crowd->storm_began_ns == 0) return;
     int64_t away_ns = clock_now_ns() - subscriber->crowd->storm_began_ns;
     histogram_record(&subscriber->crowd->return_us, (uint64_t)away_ns / 1000);
@@ -153,6 +165,17 @@ static void settle(struct subscriber *subscriber) {
     if (subscriber->refollow != REFOLLOW_GRANTED) return;
     subscriber->refollow = REFOLLOW_DONE;
     subscriber->crowd->follows_open--;
+}
+
+static int32_t asked_of(const struct crowd *crowd, const struct assembly *company, uint32_t p) {
+    const struct publisher *publisher = &company->publisher[p];
+    return publisher->subscriber ? publisher->asked : board_asked(crowd->options.share.board, company->on_board + p);
+}
+
+static int64_t due_of(const struct crowd *crowd, const struct assembly *company, uint32_t p, int32_t sequence) {
+    const struct publisher *publisher = &company->publisher[p];
+    return publisher->subscriber ? publisher->due_ns[sequence]
+                                 : board_due_ns(crowd->options.share.board, company->on_board + p, sequence);
 }
 
 /* The hot path: a frame that is known already. */
@@ -180,9 +203,9 @@ static void receive(struct subscriber *subscriber, const struct digest *digest, 
         struct seen *seen = &subscriber->seen[row->publisher];
         struct publisher *publisher = &company->publisher[row->publisher];
         bool counts = subscriber->tally == &crowd->tally && !subscriber->is_aside && row->sequence > seen->sequence &&
-                      row->sequence <= publisher->asked;
+                      row->sequence <= asked_of(crowd, company, row->publisher);
         if (counts) { /* from when the oldest change that it brings should have been sent */
-            int64_t late_ns = now_ns - publisher->due_ns[seen->sequence + 1];
+            int64_t late_ns = now_ns - due_of(crowd, company, row->publisher, seen->sequence + 1);
             if (seen->sequence != SEQUENCE_NONE &&
                 (crowd->storm_began_ns == 0 ||
                  subscriber->company == 0)) /* else it was away, or has only begun to follow */

@@ -19,6 +19,7 @@ struct seen { /* what a subscriber saw last of one publisher */
 };
 
 enum stage {
+    STAGE_ELSEWHERE, /* another generator process has it */
     STAGE_IDLE,
     STAGE_CONNECTING,
     STAGE_GREETING,
@@ -56,10 +57,10 @@ struct subscriber {
 };
 
 struct publisher {
-    struct subscriber *subscriber;
-    int32_t asked, acknowledged; /* sequence numbers of changes; SEQUENCE_NONE = none yet */
-    uint32_t awaited;            /* subscribers that have not seen `asked` yet */
-    bool consented, known;       /* known: `truth` holds the broker's answer */
+    struct subscriber *subscriber; /* NULL: another generator process has it, and the board says what it does */
+    int32_t asked, acknowledged;   /* sequence numbers of changes; SEQUENCE_NONE = none yet */
+    uint32_t awaited;              /* subscribers that have not seen `asked` yet */
+    bool consented, known;         /* known: `truth` holds the broker's answer */
     struct seen truth;
     int64_t *due_ns; /* when each change should have been sent, by sequence number */
     size_t due_capacity;

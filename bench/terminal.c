@@ -11,6 +11,7 @@
 #define BAR_CHARS 30
 #define REDRAW_NS 100000000
 
+static bool muted;
 static volatile sig_atomic_t asked; /* a signal handler can reach nothing else */
 
 int complain(int error, const char *format, ...) {
@@ -29,7 +30,7 @@ void progress_show(const char *what, uint64_t done, uint64_t of) {
     static int terminal = -1;
     if (terminal < 0) terminal = isatty(STDERR_FILENO);
     int64_t now = clock_now_ns();
-    if (!terminal || of == 0 || (done < of && now - drawn_ns < REDRAW_NS)) return;
+    if (!terminal || muted || of == 0 || (done < of && now - drawn_ns < REDRAW_NS)) return;
     drawn_ns = now;
     int full = (int)(done * BAR_CHARS / of);
     char bar[BAR_CHARS + 1];
@@ -42,7 +43,7 @@ void progress_show(const char *what, uint64_t done, uint64_t of) {
 }
 
 void progress_end(void) {
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    if (!muted && isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
 }
 
 static void on_signal(int signal) {
@@ -56,6 +57,13 @@ void interrupt_watch(void) {
     sigaction(SIGTERM, &action, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void terminal_leave(void) {
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    asked = 0; /* whatever came before was for the first process */
+    muted = true;
 }
 
 bool interrupt_asked(void) {

@@ -16,4 +16,7 @@ void progress_end(void); /* takes the bar off the screen */
 void interrupt_watch(void); /* from here on SIGINT and SIGTERM only raise a flag, and end every wait */
 bool interrupt_asked(void);
 
+/* In a further process of a run: the first one alone hears SIGINT and ends it, and shows how far they are. */
+void terminal_leave(void);
+
 #endif

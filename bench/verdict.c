@@ -39,6 +39,7 @@ static int ask_company(struct crowd *crowd, uint32_t c) {
 
 static bool sees_the_truth(const struct crowd *crowd, const struct subscriber *subscriber) {
     const struct assembly *company = &crowd->company[subscriber->company];
+    if (subscriber->stage == STAGE_ELSEWHERE) return true; /* its own process looks at it */
     if (subscriber->stage == STAGE_DROPPED || subscriber->number >= crowd->wanted) return true; /* sees nothing */
     if (subscriber->following == FOLLOWS_ITSELF) return subscriber->stage == STAGE_LIVE && subscriber->profiles == 1;
     if (subscriber->stage != STAGE_LIVE || subscriber->profiles < company->people) return false;
@@ -54,6 +55,7 @@ static void judge(const struct crowd *crowd, struct verdict *verdict) {
     for (uint32_t c = 0; c < crowd->options.companies; c++)
         for (uint32_t p = 0; p < crowd->company[c].publishers; p++) {
             const struct publisher *publisher = &crowd->company[c].publisher[p];
+            if (!publisher->subscriber) continue; /* as above */
             if (!publisher->known || publisher->truth.sequence < publisher->acknowledged) verdict->lost++;
         }
 }

@@ -1,7 +1,9 @@
 #include "bench/websocket.h"
+#include "bench/tls.h"
 #include "protocol/message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,59 +24,110 @@ static int fail(struct websocket *websocket, int error) {
     return error;
 }
 
-int websocket_connect(struct websocket *websocket, const struct sockaddr_in *address, const char *host,
-                      const char *path, uint32_t seed) {
-    *websocket = (struct websocket){.state = WEBSOCKET_CONNECTING, .mask = seed | 1};
-    websocket->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (websocket->descriptor < 0) {
-        websocket->state = WEBSOCKET_NONE;
-        return LEDIG_EIO;
+static int open_socket(const struct websocket_target *target) {
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, why;
+    if (descriptor < 0) return -1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr = target->source};
+    bool bound = true;
+    if (target->source.s_addr != 0) { /* the port is chosen with the connection, so that each pair of ends counts */
+        setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+        bound = bind(descriptor, (struct sockaddr *)&source, sizeof source) == 0;
     }
-    int one = 1;
-    setsockopt(websocket->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(websocket->descriptor, (const struct sockaddr *)address, sizeof *address) != 0 &&
-        errno != EINPROGRESS) {
-        int why = errno;
-        websocket_close(websocket);
-        errno = why;
-        return LEDIG_EIO;
-    }
+    if (bound && (connect(descriptor, (const struct sockaddr *)&target->address, sizeof target->address) == 0 ||
+                  errno == EINPROGRESS))
+        return descriptor;
+    why = errno;
+    close(descriptor);
+    errno = why;
+    return -1;
+}
+
+static int secure(struct websocket *websocket, SSL_CTX *tls, bool resumes) {
+    websocket->ssl = SSL_new(tls);
+    if (!websocket->ssl || SSL_set_fd(websocket->ssl, websocket->descriptor) != 1) return LEDIG_ENO_MEMORY;
+    SSL_set_connect_state(websocket->ssl);
+    tls_collect_session(websocket->ssl, &websocket->session);
+    if (resumes && websocket->session) SSL_set_session(websocket->ssl, websocket->session);
+    return 0;
+}
+
+static int write_request(struct websocket *websocket, const struct websocket_target *target) {
     char request[512];
     int length = snprintf(request, sizeof request,
                           "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " HANDSHAKE_KEY
                           "\r\nSec-WebSocket-Protocol: " LEDIG_SUBPROTOCOL_MSGPACK "\r\n\r\n",
-                          path, host);
-    if (length < 0 || (size_t)length >= sizeof request) return fail(websocket, LEDIG_EIO);
+                          target->path, target->host);
+    if (length < 0 || (size_t)length >= sizeof request) return LEDIG_EIO;
     buffer_append(&websocket->out, request, (size_t)length);
-    return websocket->out.failed ? fail(websocket, LEDIG_ENO_MEMORY) : 0;
+    return websocket->out.failed ? LEDIG_ENO_MEMORY : 0;
 }
 
-int websocket_adopt(struct websocket *websocket, int descriptor) {
-    *websocket = (struct websocket){.descriptor = descriptor, .state = WEBSOCKET_OPEN, .mask = 1};
+int websocket_connect(struct websocket *websocket, const struct websocket_target *target, uint32_t seed) {
+    buffer_free(&websocket->in);
+    *websocket = (struct websocket){.session = websocket->session, .mask = seed | 1};
+    websocket->descriptor = open_socket(target);
+    if (websocket->descriptor < 0) return LEDIG_EIO;
+    websocket->state = WEBSOCKET_CONNECTING;
+    int error = target->tls ? secure(websocket, target->tls, !target->forgets_sessions) : 0;
+    if (error == 0) error = write_request(websocket, target);
+    return error ? fail(websocket, error) : 0;
+}
+
+int websocket_adopt(struct websocket *websocket, int descriptor, SSL_CTX *tls) {
+    *websocket = (struct websocket){.descriptor = descriptor, .state = WEBSOCKET_OPEN, .mask = 1, .adopted = true};
     struct timeval none = {0};
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
-    return 0;
+    if (!tls) return 0;
+    if (fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) return fail(websocket, LEDIG_EIO);
+    websocket->state = WEBSOCKET_SECURING;
+    int error = secure(websocket, tls, false);
+    if (error != 0) return fail(websocket, error);
+    return websocket_write(websocket);
 }
 
 /* ---- Sending ---- */
 
 bool websocket_wants_write(const struct websocket *websocket) {
-    return websocket->state == WEBSOCKET_CONNECTING || websocket->out.length > 0;
+    if (websocket->state == WEBSOCKET_CONNECTING) return true;
+    if (websocket->state == WEBSOCKET_SECURING) return SSL_want_write(websocket->ssl);
+    return websocket->out.length > 0;
+}
+
+static int finish_connecting(struct websocket *websocket) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(websocket->descriptor, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return fail(websocket, LEDIG_EIO);
+    websocket->state = websocket->ssl ? WEBSOCKET_SECURING : WEBSOCKET_HANDSHAKE;
+    return 0;
+}
+
+/* 0 also where it goes on. */
+static int go_on_securing(struct websocket *websocket) {
+    int done = tls_shake(websocket->ssl);
+    if (done < 0) return fail(websocket, done);
+    if (done == 0) return 0;
+    websocket->resumed_session = SSL_session_reused(websocket->ssl) == 1;
+    websocket->state = websocket->adopted ? WEBSOCKET_OPEN : WEBSOCKET_HANDSHAKE;
+    return 0;
+}
+
+static ssize_t put(struct websocket *websocket, const void *bytes, size_t length) {
+    return websocket->ssl ? tls_write(websocket->ssl, bytes, length)
+                          : send(websocket->descriptor, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int websocket_write(struct websocket *websocket) {
+    int error = 0;
     if (websocket->state == WEBSOCKET_CLOSED) return LEDIG_EIO;
-    if (websocket->state == WEBSOCKET_CONNECTING) {
-        int error = 0;
-        socklen_t length = sizeof error;
-        getsockopt(websocket->descriptor, SOL_SOCKET, SO_ERROR, &error, &length);
-        if (error != 0) return fail(websocket, LEDIG_EIO);
-        websocket->state = WEBSOCKET_HANDSHAKE;
-    }
+    if (websocket->state == WEBSOCKET_CONNECTING) error = finish_connecting(websocket);
+    if (error == 0 && websocket->state == WEBSOCKET_SECURING) error = go_on_securing(websocket);
+    if (error != 0 || websocket->state == WEBSOCKET_SECURING) return error;
     struct buffer *out = &websocket->out;
     while (out->length > 0) {
-        ssize_t sent = send(websocket->descriptor, out->bytes, out->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = put(websocket, out->bytes, out->length);
         if (sent < 0) {
             if (errno == EAGAIN) return 0;
             if (errno == EINTR) continue;
@@ -221,15 +274,12 @@ static int take(struct websocket *websocket, const uint8_t *bytes, size_t length
     return websocket->state == WEBSOCKET_CLOSED ? LEDIG_EIO : 0;
 }
 
-int websocket_read(struct websocket *websocket, uint8_t *scratch, websocket_message message, void *arg) {
-    ssize_t got = recv(websocket->descriptor, scratch, WEBSOCKET_SCRATCH_BYTES, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-    if (got <= 0) return fail(websocket, LEDIG_EIO);
+static int take_all(struct websocket *websocket, const uint8_t *bytes, size_t length, websocket_message message,
+                    void *arg) {
     struct buffer *in = &websocket->in;
-    size_t length = (size_t)got, used;
-    const uint8_t *bytes = scratch;
+    size_t used;
     if (in->length > 0) {
-        buffer_append(in, scratch, length);
+        buffer_append(in, bytes, length);
         if (in->failed) return fail(websocket, LEDIG_ENO_MEMORY);
         bytes = in->bytes;
         length = in->length;
@@ -247,8 +297,30 @@ int websocket_read(struct websocket *websocket, uint8_t *scratch, websocket_mess
     return 0;
 }
 
+static ssize_t get(struct websocket *websocket, void *bytes, size_t length) {
+    return websocket->ssl ? tls_read(websocket->ssl, bytes, length)
+                          : recv(websocket->descriptor, bytes, length, MSG_DONTWAIT);
+}
+
+int websocket_read(struct websocket *websocket, uint8_t *scratch, websocket_message message, void *arg) {
+    if (websocket->state == WEBSOCKET_SECURING) {
+        int error = websocket_write(websocket);
+        if (error != 0 || websocket->state == WEBSOCKET_SECURING) return error;
+    }
+    do { /* what TLS has read ahead is no event of the socket any more */
+        ssize_t got = get(websocket, scratch, WEBSOCKET_SCRATCH_BYTES);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+        if (got <= 0) return fail(websocket, LEDIG_EIO);
+        int error = take_all(websocket, scratch, (size_t)got, message, arg);
+        if (error != 0) return error;
+    } while (websocket->ssl && SSL_has_pending(websocket->ssl));
+    return 0;
+}
+
 void websocket_close(struct websocket *websocket) {
     if (websocket->state == WEBSOCKET_NONE || websocket->state == WEBSOCKET_CLOSED) return;
+    tls_drop(websocket->ssl);
+    websocket->ssl = NULL;
     close(websocket->descriptor);
     websocket->descriptor = -1;
     websocket->state = WEBSOCKET_CLOSED;
@@ -259,4 +331,6 @@ void websocket_close(struct websocket *websocket) {
 void websocket_free(struct websocket *websocket) {
     websocket_close(websocket);
     buffer_free(&websocket->in);
+    SSL_SESSION_free(websocket->session);
+    websocket->session = NULL;
 }

@@ -174,7 +174,8 @@ def test_interrupt_takes_the_broker_and_its_data_away(own_tmp):
 
 
 class Muffle:
-    """A wire to the broker that, for one of the connections, swallows everything from a given change on."""
+    """A wire to the broker that, for one of the connections, swallows everything from a given change on. Which one: the
+    number in which it came, or bytes of its `welcome`."""
 
     def __init__(self, url, victim, mark):
         host, _, port = url.partition("//")[2].partition("/")[0].partition(":")
@@ -201,6 +202,7 @@ class Muffle:
         silent = False
         try:
             while data := source.recv(65536):
+                swallows = swallows or (isinstance(self.victim, bytes) and self.victim in data)
                 silent = silent or (swallows and self.mark in data)
                 if not silent:
                     sink.sendall(data)
@@ -282,3 +284,116 @@ def test_a_run_is_set_beside_an_earlier_one(tmp_path):
     assert done.returncode == 0 and "deliveries_per_s" in done.stdout, done.stdout + done.stderr
     done = run("ledig-bench", "idle", "--subscribers", 5, "--compare", earlier)
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()[-1]) > 20, done.stderr
+
+
+# ---- more than one process, more than one worker, TLS ----
+
+
+@pytest.mark.parametrize("arguments", [["--publishers", 3], ["--companies", 5, "--publishers", 2]])
+def test_fanout_of_several_generators_is_checked_and_counted_as_one(own_tmp, arguments):
+    found = report("ledig-bench", "fanout", "--subscribers", 30, "--generators", 3, "--workers", 2, "--rate", 40,
+                   "--seconds", 0.5, *arguments, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["generators"], found["workers"], found["changes"]) == (3, 2, 20)
+    assert found["deliveries"] == 20 * 30 / found["companies"], "each change once for each colleague in any process"
+    assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["max"]
+
+
+def test_idle_takes_several_generators_and_says_what_idling_costs(own_tmp):
+    found = report("ledig-bench", "idle", "--subscribers", 40, "--companies", 4, "--generators", 2, "--workers", 2,
+                   "--seconds", 0.3, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["generators"], found["workers"]) == (2, 2)
+    assert found["idle_cpu_percent_per_10000"] >= 0
+
+
+def test_a_wrong_view_in_another_generator_is_found(broker):
+    """One company, two processes: every other person is the second's, u00003 among them."""
+    wire = Muffle(broker.url, victim=b"\xa4user\xa6u00003", mark=b".7")
+    try:
+        done = run("ledig-bench", "fanout", "--url", wire.url, "--data", broker.data, "--subscribers", 6,
+                   "--publishers", 1, "--generators", 2, "--rate", 40, "--seconds", 0.5, "--patience", 1, "--json", "-")
+    finally:
+        wire.close()
+    assert done.returncode == 2, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["wrong_views"], found["lost"]) == (1, 0)
+
+
+def test_a_run_ends_with_a_generator_that_dies(own_tmp):
+    process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "20", "--generators", "2",
+                                "--seconds", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env=environment(TMPDIR=str(own_tmp)), cwd="/")
+
+    def children():
+        path = f"/proc/{process.pid}/task/{process.pid}/children"
+        pids = open(path).read().split()
+        return [int(pid) for pid in pids if "ledig-bench" in open(f"/proc/{pid}/comm").read()]
+
+    try:
+        wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")  # and is no child of that name now
+        wait_until(children, "there is a second generator")
+        os.kill(children()[0], signal.SIGKILL)
+        said, _ = process.communicate(timeout=PATIENCE_S * 4)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and "generator 1 has ended" in said, said
+
+
+def test_interrupt_ends_all_generators(own_tmp):
+    process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "20", "--generators", "3",
+                                "--seconds", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env=environment(TMPDIR=str(own_tmp)), cwd="/",
+                               start_new_session=True)
+    try:
+        wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and said.count("interrupted") == 1, said
+
+
+def test_receivers_of_the_loop_live_apart_where_descriptors_are_few(own_tmp):
+    done = subprocess.run(["prlimit", "--nofile=120", BUILD / "ledig-bench", "fanout", "--subscribers", "50",
+                           "--against-limit", "--rounds", "2", "--seconds", "0.4", "--json", "-"],
+                          capture_output=True, text=True, timeout=PATIENCE_S * 4,
+                          env=environment(TMPDIR=str(own_tmp)), cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["against_limit"]["ratio"] > 0
+
+
+def test_limit_counts_by_tls_too(own_tmp):
+    found = report("limit", "--sockets", 10, "--bytes", 100, "--seconds", 0.1, "--tls", TMPDIR=str(own_tmp))
+    assert found["tls"] is True and found["lost_bytes"] == 0 and found["sends"] % 10 == 0
+
+
+@pytest.mark.parametrize("arguments", [
+    ["fanout", "--rate", 40], ["fanout", "--rate", 40, "--generators", 2],
+    ["fanout", "--against-limit", "--rounds", 2],
+])
+def test_fanout_goes_over_tls(own_tmp, arguments):
+    found = report("ledig-bench", *arguments, "--subscribers", 10, "--seconds", 0.4, "--tls", TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert found["tls"] is True and found["deliveries"] > 0
+
+
+@pytest.mark.parametrize("flags, resumed", [([], 16), (["--full-handshakes"], 0)])
+def test_a_storm_over_tls_says_how_many_came_with_a_ticket(flags, resumed):
+    found = report("ledig-bench", "storm", "--subscribers", 30, "--companies", 4, "--watchers", 10, "--seconds", 1,
+                   "--tls", *flags)
+    assert_right(found)
+    assert (found["returned"], found["resumed"]) == (16, 16)
+    assert found["tls_sessions_resumed"] == resumed
+
+
+@pytest.mark.parametrize("arguments", [
+    ["burst", "--generators", "2"], ["fanout", "--against-limit", "--generators", "2"],
+    ["fanout", "--tls", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"],
+    ["fanout", "--url", "wss://127.0.0.1:1/v1", "--router-url", "http://127.0.0.1:1", "--data", "/nowhere"],
+])
+def test_bench_says_what_it_cannot_do_with_processes_and_tls(arguments):
+    done = run("ledig-bench", *arguments)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.strip().splitlines() if "build: good for" not in line]
+    assert len(lines) == 1 and lines[0].startswith("ledig-bench: "), done.stderr

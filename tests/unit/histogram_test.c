@@ -90,6 +90,20 @@ static void a_value_beyond_the_range_counts_as_the_largest(void **state) {
     free(histogram);
 }
 
+static void two_histograms_add_up_to_what_one_would_have_seen(void **state) {
+    (void)state;
+    struct histogram *one = fresh(), *other = fresh(), *both = fresh();
+    for (uint64_t value = 1; value <= 1000; value++) {
+        histogram_record(value % 3 ? one : other, value * value);
+        histogram_record(both, value * value);
+    }
+    histogram_add(one, other);
+    assert_memory_equal(one, both, sizeof *both);
+    free(one);
+    free(other);
+    free(both);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_histogram_has_no_times),
@@ -98,6 +112,7 @@ int main(void) {
         cmocka_unit_test(neighbours_of_each_power_of_two_keep_their_order),
         cmocka_unit_test(a_single_outlier_shows_in_the_maximum_alone),
         cmocka_unit_test(a_value_beyond_the_range_counts_as_the_largest),
+        cmocka_unit_test(two_histograms_add_up_to_what_one_would_have_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,1 @@
+set(board_libraries ledig_bench_base)

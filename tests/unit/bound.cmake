@@ -1,0 +1,1 @@
+set(bound_libraries ledig_bench_base)
