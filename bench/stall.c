@@ -91,7 +91,10 @@ static int look_at_dropped(struct stall *stall) {
     for (uint32_t i = 1; i < stall->scenario->plan.stalled; i += 2)
         if (stalled_one(stall, i)->stage == STAGE_LIVE) crowd_deafen(crowd, stalled_one(stall, i), false);
     int error = crowd_wait(crowd, NULL, 0, not_dropped);
-    return error ? complain(error, "not all that stalled were dropped") : 0;
+    if (error == 0) return 0;
+    uint32_t faults = crowd->gone, all = stall->scenario->plan.stalled / 2;
+    return complain(error, "of %u that stalled for good %u were dropped; %u connections were lost that should not be",
+                    (unsigned)all, (unsigned)crowd->dropped, (unsigned)faults);
 }
 
 static int play(struct stall *stall, struct histogram *into) {

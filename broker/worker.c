@@ -147,6 +147,7 @@ static int open_front(struct worker *worker) {
     char what[96];
     if (worker->serves_apps) {
         options.service = worker->service;
+        options.stall_ms = config->stall_ms;
         if (config->tls_cert[0]) {
             options.tls_cert = config->tls_cert;
             options.tls_key = config->tls_key;

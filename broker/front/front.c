@@ -80,10 +80,18 @@ static void on_pause_over(uv_timer_t *timer) {
     if (front->accepting) uv_poll_start(&front->poll, UV_READABLE, on_acceptable);
 }
 
+/* The kernel takes megabytes for a client that reads nothing, and under memory pressure a little more now and then, so
+ * what it takes says nothing of the client. What the client acknowledges does (tcp(7), TCP_USER_TIMEOUT; it also counts
+ * while the client's window is closed). */
+static void set_options(const struct front *front, int fd) {
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (front->stall_ms) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &front->stall_ms, sizeof front->stall_ms);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
     struct front *front = poll->data;
     struct lws_vhost *vhost = lws_get_vhost_by_name(front->context, "default");
-    int on = 1;
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_BURST; i++) {
@@ -94,7 +102,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
             uv_timer_start(&front->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
         }
         if (fd < 0) return; /* a connection that broke off before it was taken is none */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        set_options(front, fd);
         lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
     }
 }
@@ -194,6 +202,7 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     if (!front) return LEDIG_ENO_MEMORY;
     front->loop = loop;
     front->service = options->service;
+    front->stall_ms = options->stall_ms;
     front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max};
     int error = open_tls(front, options);
     if (!error) error = create_context(front);

@@ -17,6 +17,7 @@ struct front_options {
     http_handler http;       /* answers all other requests; NULL: 404 */
     void *http_arg;
     size_t http_body_bytes_max;
+    uint32_t stall_ms; /* a client that acknowledges nothing of what it is sent for so long is cut off; 0: never */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain text */
     const char *data_dir;           /* with TLS: where the keys of the tickets are */
     uint32_t tls_look_ms;           /* with TLS: between two looks whether the files were renewed */

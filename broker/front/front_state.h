@@ -16,6 +16,7 @@ struct front {
     struct lws_context *context;       /* libwebsockets sets it to NULL when it is wholly gone */
     struct lws_protocols protocols[4]; /* the last one is empty */
     int listen_fd;
+    uint32_t stall_ms;
     uv_poll_t poll;    /* of the listening socket */
     uv_timer_t pause;  /* runs while no descriptor is left for more connections */
     uv_timer_t ending; /* looks whether the context is gone */

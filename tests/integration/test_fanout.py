@@ -340,3 +340,17 @@ async def test_one_who_takes_nothing_is_dropped_and_holds_up_nobody(start_broker
         await kari.until(lambda: kari.profiles["u799"]["name"].startswith(f"{step % 999:03d}"))
         step += 1
     stuck.close()
+
+
+async def test_one_whose_share_lies_in_the_kernel_unread_is_dropped_too(start_broker, make_company):
+    """All that it was sent fits into the kernel's buffers, so nothing is choked; still it takes nothing."""
+    broker = start_broker(stall_ms=1_500, ping_ms=600_000, grace_ms=300)
+    company = make_company(broker=broker, users=[f"u{i}" for i in range(800)], consent=["u0"])
+    kari = await company.app("u1")
+    idle = await company.app("u2")  # takes all, and has nothing to say
+    stuck = RawSocket(broker.url, receive_bytes=4096)
+    stuck.say(dict(t="hello", token=company.token("u0"), device=dict(id="stuck", kind="mobile")))
+    await kari.sees("u0", presence="active")
+    await kari.sees("u0", presence=None)
+    assert not idle.closed and not kari.closed
+    stuck.close()
