@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -37,17 +38,23 @@ static char **arguments_for(const struct child *child, int report_fd) {
 /* ---- Reports ---- */
 
 static void take_report(struct child *child) {
+    const struct report *report = &child->report;
     bool was = child->ready;
+    if (!report_is_good(report)) { /* the program was replaced under the supervisor's feet: only a restart helps */
+        log_event(LOG_ERROR, "report_refused", "kind=%s index=%u", child->kind, child->index);
+        return;
+    }
     child->heard_ms = uv_now(child->loop);
-    child->ready = strncmp(child->line, "ready=1 ", strlen("ready=1 ")) == 0;
+    child->ready = report->ready != 0;
+    child->metrics = report->metrics;
     if (child->ready != was) child->changed(child->arg);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
     struct child *child = handle->data;
     (void)suggested;
-    if (child->line_length == sizeof child->line) child->line_length = 0; /* no report is so long */
-    *buffer = uv_buf_init(child->line + child->line_length, (unsigned)(sizeof child->line - child->line_length));
+    *buffer = uv_buf_init((char *)&child->report + child->report_bytes,
+                          (unsigned)(sizeof child->report - child->report_bytes));
 }
 
 static void stop_hearing(struct child *child) {
@@ -56,20 +63,18 @@ static void stop_hearing(struct child *child) {
     uv_close((uv_handle_t *)&child->reports, NULL);
 }
 
+static void take_bytes(struct child *child, size_t count) {
+    child->report_bytes += count;
+    if (child->report_bytes < sizeof child->report) return;
+    child->report_bytes = 0;
+    take_report(child);
+}
+
 static void on_report(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
     struct child *child = stream->data;
     (void)buffer;
     if (count < 0) uv_read_stop(stream); /* it has ended, and will be reaped */
-    if (count <= 0) return;
-    child->line_length += (size_t)count;
-    char *end;
-    while ((end = memchr(child->line, '\n', child->line_length))) {
-        *end = 0;
-        take_report(child);
-        size_t used = (size_t)(end + 1 - child->line);
-        child->line_length -= used;
-        memmove(child->line, end + 1, child->line_length);
-    }
+    if (count > 0) take_bytes(child, (size_t)count);
 }
 
 /* ---- Starting ---- */
@@ -89,7 +94,8 @@ static int start(struct child *child) {
         return LEDIG_EIO;
     }
     child->started_ms = child->heard_ms = uv_now(child->loop);
-    child->line_length = 0;
+    child->report_bytes = 0;
+    child->starts++;
     uv_pipe_init(child->loop, &child->reports, 0);
     child->reports.data = child;
     child->hears = true;
@@ -121,13 +127,26 @@ int child_open(uv_loop_t *loop, struct child *child) {
     return start(child);
 }
 
+/* What it had said before it ended. */
+static void hear_the_rest(struct child *child) {
+    uv_os_fd_t fd;
+    ssize_t count;
+    if (!child->hears || uv_fileno((uv_handle_t *)&child->reports, &fd) != 0) return;
+    while ((count =
+                read(fd, (char *)&child->report + child->report_bytes, sizeof child->report - child->report_bytes)) > 0)
+        take_bytes(child, (size_t)count);
+}
+
 void child_reaped(struct child *child, int status, bool final) {
     bool signalled = WIFSIGNALED(status);
     log_event(final ? LOG_INFO : LOG_ERROR, "worker_ended", "kind=%s index=%u pid=%ld %s=%d", child->kind, child->index,
               (long)child->pid, signalled ? "signal" : "code", signalled ? WTERMSIG(status) : WEXITSTATUS(status));
+    hear_the_rest(child);
     child->pid = 0;
     child->ready = false;
     stop_hearing(child);
+    metrics_add_counters(&child->ended, &child->metrics);
+    child->metrics = (struct metrics){0};
     child->changed(child->arg);
     if (final) return;
     if (uv_now(child->loop) - child->started_ms >= CHILD_STEADY_MS) child->back_off_ms = CHILD_BACK_OFF_MS_MIN;
@@ -136,6 +155,15 @@ void child_reaped(struct child *child, int status, bool final) {
 
 bool child_is_ready(const struct child *child) {
     return child->ready && uv_now(child->loop) - child->heard_ms < CHILD_SILENT_MS;
+}
+
+void child_name(const struct child *child, char *name, size_t size) {
+    snprintf(name, size, "%s/%u", child->kind, child->index);
+}
+
+void child_metrics(const struct child *child, struct metrics *metrics) {
+    *metrics = child->metrics;
+    metrics_add_counters(metrics, &child->ended);
 }
 
 void child_close(struct child *child) {

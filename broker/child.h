@@ -4,9 +4,11 @@
 #define LEDIG_CHILD_H
 
 #include "broker/config.h"
+#include "broker/metrics/report.h"
 #include <sys/types.h>
 #include <uv.h>
 
+#define CHILDREN_MAX 65 /* 64 app workers and the router's */
 #define CHILD_BACK_OFF_MS_MIN 100
 #define CHILD_BACK_OFF_MS_MAX 5000
 #define CHILD_STEADY_MS 10000 /* one that lived so long starts again without back-off */
@@ -24,8 +26,11 @@ struct child {
     uint64_t started_ms, heard_ms; /* the loop's time */
     uint32_t back_off_ms;
     bool ready;
-    char line[128]; /* of a report, so far */
-    size_t line_length;
+    uint64_t starts;
+    struct report report;       /* the one that is coming in … */
+    size_t report_bytes;        /* … so far */
+    struct metrics metrics;     /* of the last whole one of the process that runs */
+    struct metrics ended;       /* counters of those before it */
     void (*changed)(void *arg); /* it was started, or its readiness changed */
     void *arg;
 };
@@ -38,6 +43,12 @@ void child_reaped(struct child *child, int status, bool final);
 
 /* Whether it says that it can serve, and said so lately. */
 bool child_is_ready(const struct child *child);
+
+/* "app/0", as the log has it. */
+void child_name(const struct child *child, char *name, size_t size);
+
+/* Its metrics; the counters go on where the process is another than before. */
+void child_metrics(const struct child *child, struct metrics *metrics);
 
 /* Closes the handles; no process runs any more. */
 void child_close(struct child *child);

@@ -7,6 +7,7 @@
 #include "broker/front/ticket_keys.h"
 #include "broker/identity/token.h"
 #include "broker/log.h"
+#include "broker/metrics_page.h"
 #include "broker/operations.h"
 #include "broker/store/embedded_redis.h"
 #include "broker/store/redis_address.h"
@@ -22,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 65       /* 64 app workers and the router's */
 #define END_MS_MAX 6000       /* then a worker that has not ended is killed */
 #define TICKETS_LOOK_MS 60000 /* whether a key of the session tickets is to be replaced */
 
@@ -33,6 +33,7 @@ struct supervisor {
     uv_timer_t deadline;          /* of an orderly end */
     uv_timer_t tickets;           /* with TLS */
     struct embedded_redis *redis; /* NULL: one that exists is used */
+    uint64_t redis_starts;
     struct front *front;
     struct operations operations;
     struct child children[CHILDREN_MAX];
@@ -93,6 +94,17 @@ static bool all_ready(void *arg) {
     for (size_t i = 0; i < supervisor->count; i++)
         if (!child_is_ready(&supervisor->children[i])) return false;
     return supervisor->count > 0 && !supervisor->ending;
+}
+
+static int write_metrics(void *arg, struct buffer *text) {
+    const struct supervisor *supervisor = arg;
+    struct metrics_page page = {.data_dir = supervisor->config->data,
+                                .children = supervisor->children,
+                                .count = supervisor->count,
+                                .redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0,
+                                .has_redis = supervisor->redis != NULL,
+                                .redis_starts = supervisor->redis_starts};
+    return metrics_page_write(&page, text);
 }
 
 static void on_child_changed(void *arg) {
@@ -215,6 +227,7 @@ static void start_workers(struct supervisor *supervisor) {
 
 static void on_redis_ready(void *arg, const char *url) {
     struct supervisor *supervisor = arg;
+    supervisor->redis_starts++;
     if (supervisor->ending) return;
     if (supervisor->count > 0) { /* it is back */
         log_event(LOG_INFO, "redis_back", "pid=%ld", (long)embedded_redis_pid(supervisor->redis));
@@ -259,7 +272,7 @@ static int open_operations(struct supervisor *supervisor) {
     struct config *config = supervisor->config;
     int kept = -1;
     if (reserve(&config->ops_listen, "ops-listen", &kept)) return 1;
-    supervisor->operations = (struct operations){all_ready, supervisor};
+    supervisor->operations = (struct operations){all_ready, write_metrics, supervisor};
     struct front_options options = {.host = config->ops_listen.host,
                                     .port = config->ops_listen.port,
                                     .http = operations_handle,

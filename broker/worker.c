@@ -2,6 +2,8 @@
 #include "broker/config.h"
 #include "broker/front/front.h"
 #include "broker/log.h"
+#include "broker/metrics/pulse.h"
+#include "broker/metrics/report.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/router_api.h"
 #include "broker/service/service.h"
@@ -28,7 +30,9 @@ struct worker {
     struct front *front;
     uv_signal_t terminate;
     uv_timer_t timer; /* reports; while ending, waits for the clients to go */
-    uint64_t ending_since_ms;
+    struct metrics metrics;
+    struct pulse pulse;
+    uint64_t reported_ms, ending_since_ms; /* the loop's time */
     bool ready, ending;
     char password[CONFIG_TEXT_BYTES];
 };
@@ -41,12 +45,13 @@ static int fail(const char *what, const char *why) {
 /* ---- Reporting ---- */
 
 static void report(struct worker *worker) {
-    char line[128];
-    int64_t stale_ms = store_stale_ms(worker->service->store);
-    int length = snprintf(line, sizeof line, "ready=%d stale_ms=%lld connections=%zu\n", worker->ready,
-                          (long long)stale_ms, worker->service->connections);
-    ssize_t written = write((int)worker->config->report_fd, line, (size_t)length);
-    if (written < 0 && errno == EPIPE) _exit(1); /* the supervisor is gone, and its other children with it */
+    worker->reported_ms = uv_now(&worker->loop);
+    pulse_measure(&worker->pulse);
+    service_measure(worker->service);
+    if (worker->front) front_measure(worker->front);
+    int error = report_write((int)worker->config->report_fd, worker->ready, &worker->metrics);
+    if (error == LEDIG_EIO) _exit(1); /* the supervisor is gone, and its other children with it */
+    if (error) worker->metrics.reports_missed++;
 }
 
 static void on_timer(uv_timer_t *timer) {
@@ -55,7 +60,7 @@ static void on_timer(uv_timer_t *timer) {
     worker->ready = service_is_ready(worker->service);
     if (worker->ready != was)
         log_event(LOG_INFO, worker->ready ? "ready" : "not_ready", "connections=%zu", worker->service->connections);
-    report(worker);
+    if (worker->ready != was || uv_now(&worker->loop) - worker->reported_ms >= WORKER_REPORT_MS) report(worker);
     uv_timer_set_repeat(timer, worker->ready ? WORKER_REPORT_MS : LOOK_MS);
     if (worker->ready && !was) uv_timer_again(timer);
 }
@@ -66,10 +71,14 @@ static void on_service_closed(void *arg) {
     struct worker *worker = arg;
     uv_close((uv_handle_t *)&worker->terminate, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
+    pulse_close(&worker->pulse);
 }
 
 static void on_front_closed(void *arg) {
     struct worker *worker = arg;
+    worker->front = NULL;
+    worker->ready = false;
+    report(worker); /* the last one: nothing that was counted is lost */
     service_close(worker->service, on_service_closed, worker);
 }
 
@@ -135,7 +144,8 @@ static int open_service(struct worker *worker) {
                                       .stall_ms = config->stall_ms,
                                       .idle_ms = config->idle_ms,
                                       .lease_ms = config->lease_ms,
-                                      .serves_apps = worker->serves_apps};
+                                      .serves_apps = worker->serves_apps,
+                                      .metrics = &worker->metrics};
     int error = service_open(&worker->loop, &options, worker->key, &worker->service);
     return error ? fail("cannot open the store", ledig_error_meaning(error)) : 0;
 }
@@ -143,7 +153,7 @@ static int open_service(struct worker *worker) {
 static int open_front(struct worker *worker) {
     const struct config *config = worker->config;
     const struct endpoint *endpoint = worker->serves_apps ? &config->listen : &config->router_listen;
-    struct front_options options = {.host = endpoint->host, .port = endpoint->port};
+    struct front_options options = {.host = endpoint->host, .port = endpoint->port, .metrics = &worker->metrics};
     char what[96];
     if (worker->serves_apps) {
         options.service = worker->service;
@@ -173,6 +183,8 @@ static int start(struct worker *worker) {
     uv_signal_init(&worker->loop, &worker->terminate);
     uv_signal_start(&worker->terminate, on_terminate, SIGTERM);
     uv_timer_init(&worker->loop, &worker->timer);
+    if (pulse_open(&worker->pulse, &worker->loop, &worker->metrics) != 0)
+        return fail("cannot make a timer", strerror(errno));
     if (read_password(worker) || open_service(worker) || open_front(worker)) return 1;
     fcntl((int)worker->config->report_fd, F_SETFL, O_NONBLOCK);
     fcntl((int)worker->config->report_fd, F_SETFD, FD_CLOEXEC);

@@ -8,8 +8,8 @@ struct config;
 
 /* Serves until SIGTERM, or until the supervisor is gone. Returns the exit code of the process; 1 with a line on stderr.
  *
- * Reports lines to config->report_fd: every WORKER_REPORT_MS, and as soon as it is ready,
- * `ready=0|1 stale_ms=N connections=N`. */
+ * Reports to config->report_fd every WORKER_REPORT_MS, and as soon as it is ready or no longer: see metrics/report.h.
+ */
 int worker_run(const struct config *config);
 
 #endif

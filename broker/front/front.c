@@ -102,6 +102,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
             uv_timer_start(&front->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
         }
         if (fd < 0) return; /* a connection that broke off before it was taken is none */
+        front->http.metrics->accepted++;
         set_options(front, fd);
         lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
     }
@@ -119,6 +120,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     if (reason != LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return http_callback(wsi, reason, user, in, length);
     struct front *front = lws_context_user(lws_get_context(wsi));
+    front->ssl_context = user;
     return tls_set_up(front->tls, user) == 0 ? 0 : -1;
 }
 
@@ -203,13 +205,20 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     front->loop = loop;
     front->service = options->service;
     front->stall_ms = options->stall_ms;
-    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max};
+    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
+                                       options->metrics ? options->metrics : &front->own_metrics};
     int error = open_tls(front, options);
     if (!error) error = create_context(front);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */
     *out = front;
     return 0;
+}
+
+void front_measure(const struct front *front) {
+    if (!front->ssl_context) return;
+    front->http.metrics->tls_handshakes = (uint64_t)SSL_CTX_sess_accept_good(front->ssl_context);
+    front->http.metrics->tls_resumed = (uint64_t)SSL_CTX_sess_hits(front->ssl_context);
 }
 
 void front_stop_accepting(struct front *front) {
@@ -250,6 +259,8 @@ static void on_ending(uv_timer_t *timer) {
 void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
     front->closed = closed;
     front->closed_arg = arg;
+    front_measure(front);
+    front->ssl_context = NULL;
     front_stop_accepting(front);
     uv_timer_stop(&front->pause);
     uv_timer_stop(&front->look);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 struct front;
+struct metrics;
 struct service;
 
 struct front_options {
@@ -21,6 +22,7 @@ struct front_options {
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain text */
     const char *data_dir;           /* with TLS: where the keys of the tickets are */
     uint32_t tls_look_ms;           /* with TLS: between two looks whether the files were renewed */
+    struct metrics *metrics;        /* the caller's; NULL: nobody looks */
 };
 
 /* Binds a socket to an exact address. `exclusive`: without SO_REUSEPORT and listening, so that it fails where anybody
@@ -34,6 +36,9 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
 
 /* Takes no more connections; those that are open stay. */
 void front_stop_accepting(struct front *front);
+
+/* Brings the metrics up to date that are counted elsewhere: TLS handshakes. */
+void front_measure(const struct front *front);
 
 /* Closes every connection, then calls `closed` from the loop; the front is gone then. */
 void front_close(struct front *front, void (*closed)(void *arg), void *arg);

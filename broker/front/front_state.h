@@ -9,9 +9,11 @@
 #include <libwebsockets.h>
 
 struct front {
-    struct http_server http; /* first: it is the context's user pointer */
-    struct service *service; /* NULL: no WebSockets */
-    struct tls *tls;         /* NULL: plain text */
+    struct http_server http;    /* first: it is the context's user pointer */
+    struct metrics own_metrics; /* where the caller gave none */
+    struct service *service;    /* NULL: no WebSockets */
+    SSL_CTX *ssl_context;       /* libwebsockets'; NULL: plain text */
+    struct tls *tls;            /* NULL: plain text */
     uv_loop_t *loop;
     struct lws_context *context;       /* libwebsockets sets it to NULL when it is wholly gone */
     struct lws_protocols protocols[4]; /* the last one is empty */

@@ -105,6 +105,8 @@ void http_answer(struct http_exchange *exchange, int status, const char *content
     free(exchange);
     if (!session) return;
     session->exchange = NULL;
+    const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    server->metrics->http_answers[(unsigned)status / 100 % METRICS_STATUS_COUNT]++;
     keep_answer(session, status, content_type, body, length);
     if (session->is_asking) return;
     struct lws *wsi = session->wsi;

@@ -7,6 +7,7 @@
 #ifndef LEDIG_FRONT_HTTP_H
 #define LEDIG_FRONT_HTTP_H
 
+#include "broker/metrics/metrics.h"
 #include "broker/service/http_exchange.h"
 #include "protocol/limits.h"
 #include <libwebsockets.h>
@@ -21,6 +22,7 @@ struct http_server {      /* the context's user pointer, first in whatever front
     http_handler handler; /* NULL: everything is answered 404 */
     void *arg;
     size_t body_bytes_max; /* larger ones are answered 413 */
+    struct metrics *metrics;
 };
 
 /* The callback of the protocol, for per-session data of http_session_bytes. */

@@ -270,6 +270,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, "There is no WebSocket at this path");
         return -1;
     case LWS_CALLBACK_ESTABLISHED:
+        front->http.metrics->upgrades++;
         connection->wsi = wsi;
         connection->fd = lws_get_socket_fd(wsi);
         connection->ssl = lws_get_ssl(wsi);

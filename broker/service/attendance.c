@@ -207,6 +207,7 @@ static void unlink_session(struct session *session) {
         at = &(*at)->next_device;
     *at = session->next_device;
     session->attendee = NULL;
+    session->service->metrics->sessions--;
 }
 
 /* The newcomer goes on as the session that the device had before. */
@@ -219,7 +220,7 @@ static void take_over(struct session *session, struct session *former) {
     session_set_state(session, (enum presence)state);
     unlink_session(former);
     if (former->connection)
-        session_end(former, LEDIG_ECONFLICT, "the device has connected anew", CLOSE_REPLACED);
+        session_end(former, LEDIG_ECONFLICT, "the device has connected anew", DROP_replaced);
     else
         session_free(former);
 }
@@ -248,6 +249,7 @@ int attendance_join(struct session *session, const char *user) {
     session->attendee = attendee;
     session->next_device = attendee->sessions;
     attendee->sessions = session;
+    session->service->metrics->sessions++;
     attendance_mark(attendee); /* the look sees whether the store has to be told */
     return 0;
 }
@@ -303,7 +305,7 @@ static void look_at_sessions(struct attendee *attendee, const struct state_recor
         if (state && is_replaced(s, state)) { /* through another worker */
             unlink_session(s);
             if (s->connection)
-                session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", CLOSE_REPLACED);
+                session_end(s, LEDIG_ECONFLICT, "the device has connected elsewhere", DROP_replaced);
             else
                 session_free(s);
             continue;
@@ -331,9 +333,9 @@ static void send_away(struct attendee *attendee) {
         if (!s->connection)
             session_free(s);
         else if (company_stands)
-            session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", CLOSE_FORBIDDEN);
+            session_end(s, LEDIG_EFORBIDDEN, "you are no longer in this company", DROP_forbidden);
         else
-            session_end(s, LEDIG_EUNAVAILABLE, "the company is not in the store", CLOSE_GOING_AWAY);
+            session_end(s, LEDIG_EUNAVAILABLE, "the company is not in the store", DROP_unavailable);
     }
 }
 

@@ -44,6 +44,7 @@ static bool encode(struct fanout *fanout, struct fanout_frame *frame, const stru
                           leases_read_at(fanout->service->leases), &frame->bytes) != 0)
         return false;
     frame->audience = audience;
+    fanout->service->metrics->frames_encoded++;
     return true;
 }
 
@@ -71,6 +72,13 @@ bool fanout_is_due(const struct session *session, uint64_t now_ms) {
     return session->cursor < filter_last_place(session->audience->filter) && !may_lag(session, now_ms);
 }
 
+static void count_sent(struct metrics *metrics, struct tenant *tenant, const struct fanout_frame *frame) {
+    metrics->frames++;
+    metrics->frame_bytes += frame->bytes.length - CONNECTION_HEADROOM;
+    metrics->deliveries += frame->rows;
+    tenant->flush_frames++;
+}
+
 void fanout_catch_up(struct fanout *fanout, struct session *session) {
     const uint64_t now_ms = uv_now(fanout->service->loop);
     if (!fanout_is_due(session, now_ms)) return;
@@ -83,6 +91,7 @@ void fanout_catch_up(struct fanout *fanout, struct session *session) {
         if (frame->empty && !session->wants_frame) continue; /* nothing that this one follows */
         session->wants_frame = more;                         /* a series has an end, be it an empty one */
         session->framed_at_ms = (uint32_t)now_ms;
+        count_sent(session->service->metrics, session->audience->tenant, frame);
         session_send_shared(session, frame->bytes.bytes + CONNECTION_HEADROOM,
                             frame->bytes.length - CONNECTION_HEADROOM);
     }
@@ -124,8 +133,25 @@ static void on_moved(void *owner) {
 static void begin(struct tenant *tenant, uint64_t now_ns) {
     attendance_look(tenant); /* what it marks is this tenant again */
     company_tell(tenant->company, on_moved);
-    tenant->flush_place = company_last_place(tenant->company);
+    uint64_t last = company_last_place(tenant->company);
+    if (last > tenant->flush_place && !tenant->flushes_since_ns) { /* else the flush under way takes them with it */
+        tenant->flushes_since_ns = tenant->moved_ns;
+        tenant->flush_frames = 0;
+    }
+    tenant->service->metrics->changes += last - tenant->flush_place;
+    tenant->moved_ns = 0;
+    tenant->flush_place = last;
     tenant->flush_began_ns = now_ns;
+}
+
+/* All who follow what had moved when the flush began were told. */
+static void count_flush(struct tenant *tenant) {
+    if (!tenant->flushes_since_ns) return;
+    struct metrics *metrics = tenant->service->metrics;
+    metrics->flushes++;
+    metrics_observe(&metrics->flush_frames, tenant->flush_frames);
+    metrics_observe(&metrics->flush_delay_us, (uv_hrtime() - tenant->flushes_since_ns) / 1000);
+    tenant->flushes_since_ns = 0;
 }
 
 enum outcome { DONE, GATHERING, CUT_SHORT };
@@ -139,6 +165,7 @@ static enum outcome flush_tenant(struct fanout *fanout, struct tenant *tenant, u
         audience_flushed(audience);
         if (uv_hrtime() >= until_ns && tenant->dirty_audiences) return CUT_SHORT;
     }
+    count_flush(tenant);
     return gathers ? GATHERING : DONE;
 }
 

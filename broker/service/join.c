@@ -22,7 +22,7 @@ static const char *find_kind(const char *kind) {
 
 static void refuse_field(struct session *session, const char *field, const char *why) {
     session_error(session, 0, LEDIG_EBAD_REQUEST, field, why, 0);
-    session_end(session, 0, "bad hello", CLOSE_POLICY);
+    session_end(session, 0, "bad hello", DROP_bad_message);
 }
 
 static bool take_device(struct session *session, const struct message_hello *hello) {
@@ -109,21 +109,21 @@ void join_begin(struct session *session, const struct message_hello *hello) {
     struct token_claims claims;
     session_clear_deadline(session);
     if (token_check(service->key, hello->token, service_now_ms(service), &claims) != 0) {
-        session_end(session, LEDIG_EUNAUTHORIZED, NULL, CLOSE_UNAUTHORIZED);
+        session_end(session, LEDIG_EUNAUTHORIZED, NULL, DROP_unauthorized);
         return;
     }
     if (claims.role == ROLE_ROUTER || claims.role == ROLE_OPERATOR) {
-        session_end(session, LEDIG_EFORBIDDEN, "this is not a person's token", CLOSE_FORBIDDEN);
+        session_end(session, LEDIG_EFORBIDDEN, "this is not a person's token", DROP_forbidden);
         return;
     }
     session->role = (uint8_t)claims.role;
     if (!take_device(session, hello)) {
-        session_end(session, 0, "bad hello", CLOSE_POLICY);
+        session_end(session, 0, "bad hello", DROP_bad_message);
         return;
     }
     session->tenant = tenant_hold(service, claims.companies);
     if (!session->tenant || !take_hello(session, hello, claims.user)) {
-        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable);
         return;
     }
     session->stage = SESSION_JOINING;
@@ -142,10 +142,11 @@ static bool is_behind(const struct session *session) {
            hello->place.version > company_version(company);
 }
 
-static void end_joining(struct session *session, int error, const char *why, uint16_t code, uint32_t retry_ms) {
+static void end_joining(struct session *session, int error, const char *why, enum metrics_drop reason,
+                        uint32_t retry_ms) {
     session->stage = SESSION_NEW;
     if (error) session_error(session, 0, error, NULL, why, retry_ms);
-    session_end(session, 0, why, code);
+    session_end(session, 0, why, reason);
 }
 
 static void on_caught_up(void *arg, int error) {
@@ -155,7 +156,7 @@ static void on_caught_up(void *arg, int error) {
         return;
     }
     if (error && !tenant_is_ready(session->tenant)) {
-        end_joining(session, LEDIG_EUNAVAILABLE, NULL, CLOSE_GOING_AWAY, RETRY_MS);
+        end_joining(session, LEDIG_EUNAVAILABLE, NULL, DROP_unavailable, RETRY_MS);
         return;
     }
     go_on(session);
@@ -163,7 +164,7 @@ static void on_caught_up(void *arg, int error) {
 
 static void wait_for(struct session *session, bool fresh) {
     if (tenant_when_ready(session->tenant, fresh, on_caught_up, session) != 0)
-        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY, RETRY_MS);
+        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable, RETRY_MS);
 }
 
 /* ---- Welcome ---- */
@@ -195,6 +196,7 @@ static void become_live(struct session *session) {
     bool resumed = hello->resumes && company_resume(company, session->audience->filter, &hello->place,
                                                     service_now_ms(session->service), &session->cursor);
     if (!resumed) session->cursor = 0;
+    session->service->metrics->joins[resumed ? JOIN_RESUMED : JOIN_NOTHING]++;
     session->stage = SESSION_LIVE;
     send_welcome(session, resumed);
     me_send(session);
@@ -202,7 +204,7 @@ static void become_live(struct session *session) {
     join_forget(session);
     if (session->stage != SESSION_LIVE) return; /* took nothing */
     if (audience_join(session) != 0) {
-        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable);
         return;
     }
     fanout_owe(session);
@@ -227,16 +229,16 @@ static void go_on(struct session *session) {
     }
     /* somebody who has left, and a company that does not exist, look the same */
     if (!company_member(tenant_company(tenant), session->hello->user)) {
-        end_joining(session, LEDIG_EFORBIDDEN, "no such person in this company", CLOSE_FORBIDDEN, 0);
+        end_joining(session, LEDIG_EFORBIDDEN, "no such person in this company", DROP_forbidden, 0);
         return;
     }
     int error = find_audience(session) ? attendance_join(session, session->hello->user) : LEDIG_ENO_MEMORY;
     if (error == LEDIG_ERATE_LIMITED) {
-        end_joining(session, error, "too many devices at once", CLOSE_RATE_LIMITED, session->service->options.grace_ms);
+        end_joining(session, error, "too many devices at once", DROP_rate_limited, session->service->options.grace_ms);
         return;
     }
     if (error) {
-        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY, RETRY_MS);
+        end_joining(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable, RETRY_MS);
         return;
     }
     become_live(session);

@@ -164,7 +164,7 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
         handle_consent(session, id, &message->consent);
         break;
     case MESSAGE_hello:
-        session_end(session, LEDIG_EBAD_REQUEST, "hello was said already", CLOSE_POLICY);
+        session_end(session, LEDIG_EBAD_REQUEST, "hello was said already", DROP_bad_message);
         break;
     default:
         refuse(session, id, LEDIG_EUNSUPPORTED, NULL, NULL);

@@ -20,6 +20,8 @@ static struct routing_question *question_create(struct service *service, const s
     question->exchange = exchange;
     question->claims = *claims;
     question->serial = ++service->routing.questions;
+    question->asked_ns = uv_hrtime();
+    service->metrics->route_numbers += count;
     question->count = count;
     return question;
 }
@@ -146,6 +148,7 @@ static json_t *whole_answer(struct routing_question *question) {
 }
 
 void routing_question_close(struct routing_question *question) {
+    metrics_observe(&question->service->metrics->route_us, (uv_hrtime() - question->asked_ns) / 1000);
     if (question->error == LEDIG_EUNAVAILABLE)
         http_problem(question->exchange, LEDIG_EUNAVAILABLE, NULL,
                      "the store does not answer, and the company is not loaded here; ring as you would without Ledig");

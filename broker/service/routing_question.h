@@ -21,9 +21,10 @@ struct routing_question {
     struct http_exchange *exchange;
     struct token_claims claims;
     uint64_t serial; /* of routing->questions */
-    bool is_list;    /* answered by a list */
-    size_t reads;    /* open requests to the store */
-    int error;       /* of one of them */
+    uint64_t asked_ns;
+    bool is_list; /* answered by a list */
+    size_t reads; /* open requests to the store */
+    int error;    /* of one of them */
     size_t count;
     struct routed numbers[];
 };

@@ -1,6 +1,7 @@
 #include "broker/service/service.h"
 #include "broker/log.h"
 #include "broker/service/attendance.h"
+#include "broker/service/import.h"
 #include "broker/service/tenant_state.h"
 
 #include <stdlib.h>
@@ -18,6 +19,20 @@ bool service_is_ready(const struct service *service) {
     return store_is_connected(service->store) &&
            store_stale_ms(service->store) <= (int64_t)service->options.verify_ms * VERIFIES_MISSED_MAX + 1000 &&
            (!service->options.serves_apps || service->incarnation.id[0]);
+}
+
+void service_measure(const struct service *service) {
+    struct metrics *metrics = service->metrics;
+    size_t members = 0, imports = 0;
+    for (const struct tenant *tenant = service->tenants; tenant; tenant = tenant->hh.next)
+        if (tenant->ready) members += company_member_count(tenant->company);
+    for (const struct import *import = service->imports; import; import = import->next)
+        imports++;
+    metrics->connections = service->connections;
+    metrics->companies = HASH_COUNT(service->tenants);
+    metrics->members = members;
+    metrics->imports = imports;
+    store_measure(service->store);
 }
 
 /* ---- What the store tells ---- */
@@ -116,6 +131,7 @@ static int open_store(struct service *service) {
                                                .changed = on_changed,
                                                .verified = on_verified,
                                                .known = on_known},
+                                    .metrics = service->metrics,
                                     .arg = service};
     return store_open(service->loop, &options, &service->store);
 }
@@ -126,6 +142,7 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
     if (!service) return LEDIG_ENO_MEMORY;
     service->loop = loop;
     service->options = *options;
+    service->metrics = options->metrics ? options->metrics : &service->own_metrics;
     service->key = key;
     fill_defaults(&service->options);
     service->leases = leases_create();

@@ -6,6 +6,7 @@
 #define LEDIG_SERVICE_SERVICE_H
 
 #include "broker/identity/token.h"
+#include "broker/metrics/metrics.h"
 #include "broker/model/company.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
@@ -30,12 +31,15 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t idle_ms;                        /* [600000] a company that nobody asks for is unloaded after this */
     uint32_t lease_ms;                       /* [10000] a worker that does not renew its lease for so long is dead */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
+    struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
 };
 
 struct service {
     uv_loop_t *loop;
     struct service_options options; /* defaults filled in; the texts are the caller's */
     const struct token_key *key;    /* the caller's */
+    struct metrics *metrics;        /* never NULL */
+    struct metrics own_metrics;     /* where the caller gave none */
     struct store *store;
     struct leases *leases;
     struct tenant *tenants; /* uthash by id */
@@ -68,6 +72,9 @@ void service_close(struct service *service, void (*closed)(void *arg), void *arg
 
 /* Whether questions can be answered in full: the store answers, and did so lately. */
 bool service_is_ready(const struct service *service);
+
+/* Sets the gauges of the service and its store. */
+void service_measure(const struct service *service);
 
 /* The time of record. */
 int64_t service_now_ms(const struct service *service);

@@ -39,6 +39,7 @@ struct session *session_open(struct service *service, struct connection *connect
     session->encoding = (uint8_t)encoding;
     session->sent_at_ms = session->heard_at_ms = (uint32_t)uv_now(service->loop);
     service->connections++;
+    service->metrics->connections_taken++;
     set_deadline(session, service->options.hello_ms);
     return session;
 }
@@ -63,7 +64,7 @@ void session_set_audience(struct session *session, struct audience *audience, st
     session->audience = audience;
     session->favourites = favourites;
     if (was_live && audience_join(session) != 0)
-        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", CLOSE_GOING_AWAY);
+        session_end(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable);
 }
 
 void session_free(struct session *session) {
@@ -77,7 +78,15 @@ void session_free(struct session *session) {
     free(session);
 }
 
+static void end_choking(struct session *session) {
+    if (session->choked) session->service->metrics->choked--;
+    session->choked = false;
+}
+
 void session_closed(struct session *session) {
+    /* the kernel has given up on one that acknowledged nothing for stall_ms */
+    if (session->choked && session->stage == SESSION_LIVE) session->service->metrics->drops[DROP_stall]++;
+    end_choking(session);
     session->connection = NULL;
     session->service->connections--;
     if (session->stage == SESSION_JOINING) { /* join.c holds it, and frees it */
@@ -95,14 +104,20 @@ void session_closed(struct session *session) {
     set_deadline(session, session->service->options.grace_ms);
 }
 
-void session_end(struct session *session, int error, const char *why, uint16_t code) {
+void session_end(struct session *session, int error, const char *why, enum metrics_drop reason) {
+    static const uint16_t codes[] = {
+#define X(name, code) code,
+        METRICS_DROPS(X)
+#undef X
+    };
     if (!session->connection || session->stage == SESSION_ENDING) return;
     if (error) session_error(session, 0, error, NULL, why, 0);
     leave_audience(session);
     session_clear_deadline(session);
     /* one that is joining is freed by join.c, which sees that the connection is being closed */
     if (session->stage != SESSION_JOINING) session->stage = SESSION_ENDING;
-    connection_close(session->connection, code, why);
+    session->service->metrics->drops[reason]++;
+    connection_close(session->connection, codes[reason], why);
 }
 
 void session_drain(struct session *session) {
@@ -111,7 +126,7 @@ void session_drain(struct session *session) {
     struct message message = {.type = MESSAGE_bye,
                               .bye = {.reason = "drain", .retry_ms = 1 + random % DRAIN_SPREAD_MS}};
     session_send(session, &message);
-    session_end(session, 0, "drain", CLOSE_GOING_AWAY);
+    session_end(session, 0, "drain", DROP_drain);
 }
 
 bool session_set_state(struct session *session, enum presence state) {
@@ -131,7 +146,10 @@ bool session_is_free(const struct session *session) {
 }
 
 static void become_choked(struct session *session) {
-    if (!session->choked) session->choked_at_ms = (uint32_t)uv_now(session->service->loop);
+    if (!session->choked) {
+        session->choked_at_ms = (uint32_t)uv_now(session->service->loop);
+        session->service->metrics->choked++;
+    }
     session->choked = true;
     connection_want_writable(session->connection);
 }
@@ -147,14 +165,14 @@ static void keep(struct session *session, const struct buffer *message) {
     uint32_t length = (uint32_t)(message->length - CONNECTION_HEADROOM);
     if (!session->outbox) session->outbox = calloc(1, sizeof *session->outbox);
     if (!session->outbox || session->outbox->length > SESSION_OUTBOX_BYTES_MAX) {
-        session_end(session, 0, "answers are not taken", CLOSE_POLICY);
+        session_end(session, 0, "answers are not taken", DROP_stall);
         return;
     }
     buffer_append(session->outbox, &length, sizeof length);
     buffer_append(session->outbox, message->bytes, message->length);
     if (session->outbox->failed) { /* half an answer is none, and what is acknowledged must not be lost unseen */
         free_outbox(session);
-        session_end(session, 0, "out of memory", CLOSE_GOING_AWAY);
+        session_end(session, 0, "out of memory", DROP_unavailable);
         return;
     }
     connection_pause(session->connection, true);
@@ -207,7 +225,7 @@ static void send_outbox(struct session *session) {
 
 void session_writable(struct session *session) {
     if (connection_is_choked(session->connection)) return;
-    session->choked = false;
+    end_choking(session);
     if (session->outbox) send_outbox(session);
     if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
     if (session->wants_me) me_send(session);
@@ -216,6 +234,7 @@ void session_writable(struct session *session) {
 
 void session_error(struct session *session, uint32_t id, int error, const char *field, const char *why,
                    uint32_t retry_ms) {
+    metrics_error(session->service->metrics, error);
     struct message message = {.type = MESSAGE_error,
                               .error = {.id = id,
                                         .code = ledig_error_name(error),
@@ -228,7 +247,7 @@ void session_error(struct session *session, uint32_t id, int error, const char *
 /* ---- Receiving ---- */
 
 void session_refuse(struct session *session, int error, const char *why) {
-    session_end(session, error, why, error == LEDIG_ETOO_LARGE ? CLOSE_TOO_LARGE : CLOSE_UNSUPPORTED_DATA);
+    session_end(session, error, why, error == LEDIG_ETOO_LARGE ? DROP_too_large : DROP_wrong_kind);
 }
 
 /* A request that is understood so far that it can be answered leaves the connection open; bytes that are no message at
@@ -237,7 +256,7 @@ static void answer_fault(struct session *session, const struct message *message,
                          const struct fault *fault) {
     session_error(session, id, fault->error, fault->field, fault->why, 0);
     if (id > 0 || fault->error == LEDIG_EUNSUPPORTED) return;
-    session_end(session, 0, "bad message", message->type == MESSAGE_NONE ? CLOSE_BAD_DATA : CLOSE_POLICY);
+    session_end(session, 0, "bad message", message->type == MESSAGE_NONE ? DROP_bad_data : DROP_bad_message);
 }
 
 void session_heard(struct session *session) {
@@ -256,11 +275,14 @@ void session_receive(struct session *session, const uint8_t *bytes, size_t lengt
     int error = message_decode((enum encoding)session->encoding, SIDE_APP, bytes, length, arena, &message, &id, &fault);
     if (error) {
         answer_fault(session, &message, id, &fault);
-    } else if (session->stage == SESSION_NEW) {
+        return;
+    }
+    session->service->metrics->requests[message.type]++;
+    if (session->stage == SESSION_NEW) {
         if (message.type == MESSAGE_hello)
             join_begin(session, &message.hello);
         else
-            session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", CLOSE_POLICY);
+            session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", DROP_bad_message);
     } else if (session->stage == SESSION_JOINING) {
         session_error(session, id, LEDIG_ERATE_LIMITED, NULL, "wait for welcome", 1000);
     } else {
@@ -278,7 +300,7 @@ static void sweep_deadlines(struct service *service, uint64_t now_ms) {
             attendance_leave(s);
             session_free(s);
         } else {
-            session_end(s, 0, "no hello in time", CLOSE_NO_HELLO);
+            session_end(s, 0, "no hello in time", DROP_no_hello);
         }
     }
 }
@@ -298,11 +320,11 @@ static bool is_dead(struct session *session, uint64_t now_ms) {
 static void sweep_one(struct session *session, uint64_t now_ms) {
     const struct service_options *options = &session->service->options;
     if (session->choked && session_ms_since(session->choked_at_ms, now_ms) >= options->stall_ms) {
-        session_end(session, 0, "takes nothing", CLOSE_POLICY);
+        session_end(session, 0, "takes nothing", DROP_stall);
         return;
     }
     if (is_dead(session, now_ms)) {
-        session_end(session, 0, "no sign of life", CLOSE_GOING_AWAY);
+        session_end(session, 0, "no sign of life", DROP_no_sign_of_life);
         return;
     }
     if (session_ms_since(session->sent_at_ms, now_ms) >= options->ping_ms) session->wants_frame = true;

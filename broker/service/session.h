@@ -6,6 +6,7 @@
 #define LEDIG_SERVICE_SESSION_H
 
 #include "broker/identity/token.h"
+#include "broker/metrics/metrics.h"
 #include "broker/model/availability.h"
 #include "broker/model/company.h"
 #include "broker/service/connection.h"
@@ -121,8 +122,8 @@ bool session_is_free(const struct session *session);
 void session_error(struct session *session, uint32_t id, int error, const char *field, const char *why,
                    uint32_t retry_ms);
 
-/* Says why (unless error is 0) and closes. */
-void session_end(struct session *session, int error, const char *why, uint16_t code);
+/* Says why (unless error is 0) and closes, with the code that belongs to the reason. */
+void session_end(struct session *session, int error, const char *why, enum metrics_drop reason);
 
 /* What it follows from now on, and what of it reaches it in the background too; both are taken. NULL: nothing. */
 void session_set_audience(struct session *session, struct audience *audience, struct filter *favourites);
@@ -141,16 +142,5 @@ void session_clear_deadline(struct session *session);
 
 /* Deadlines, silence, stalls: called now and then by the service. */
 void session_sweep(struct service *service);
-
-#define CLOSE_GOING_AWAY 1001
-#define CLOSE_UNSUPPORTED_DATA 1003
-#define CLOSE_BAD_DATA 1007
-#define CLOSE_POLICY 1008
-#define CLOSE_TOO_LARGE 1009
-#define CLOSE_UNAUTHORIZED 4401
-#define CLOSE_FORBIDDEN 4403
-#define CLOSE_NO_HELLO 4408
-#define CLOSE_REPLACED 4409
-#define CLOSE_RATE_LIMITED 4429
 
 #endif

@@ -47,6 +47,7 @@ void tenant_changed(struct tenant *tenant, int64_t now_ms) {
         uv_timer_stop(&tenant->timer);
     else
         uv_timer_start(&tenant->timer, on_due, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 1, 0);
+    if (!tenant->moved_ns && company_last_place(tenant->company) > tenant->flush_place) tenant->moved_ns = uv_hrtime();
     fanout_mark(&tenant->service->fanout, tenant);
 }
 

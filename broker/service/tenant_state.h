@@ -64,6 +64,9 @@ struct tenant {
     struct audience *dirty_audiences; /* utlist: those of them that have not heard of the last ones yet */
     uint64_t flush_place;             /* the list's end when the last flush began, and … */
     uint64_t flush_began_ns;          /* … the time */
+    uint64_t moved_ns;                /* when the first change came that no flush has begun for; 0 = none */
+    uint64_t flushes_since_ns;        /* the same of the flush that is under way; 0 = none is */
+    uint64_t flush_frames;            /* sent in it */
     bool dirty;                       /* in the fan-out's list */
     struct tenant *dirty_before, *dirty_next;
 

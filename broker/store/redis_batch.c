@@ -123,6 +123,7 @@ static void take_version(struct batch *batch, const redisReply *reply) {
         request_end(&batch->request, LEDIG_EDAMAGED);
         return;
     }
+    batch->request.store->metrics->store_commits++;
     if (reply->element[2]->len > 0) company_heard(batch->company, reply->element[2]->str, version);
     for (size_t i = 0; i < batch->count; i++) {
         remember(batch, &batch->parts[i], version);
@@ -140,6 +141,7 @@ static void take_moved(struct batch *batch, const redisReply *reply) {
         return;
     }
     struct part *part = &batch->parts[which->integer];
+    batch->request.store->metrics->store_conflicts++;
     int error = record_read(part->slot->name, stored->str, stored->len, &record);
     if (error != 0) {
         request_end(&batch->request, error);
@@ -192,6 +194,7 @@ static void take_lineage(struct batch *batch, const redisReply *reply) {
 }
 
 static void take_answer(struct batch *batch, const redisReply *reply) {
+    metrics_observe(&batch->request.store->metrics->store_commit_us, (uv_hrtime() - batch->sent_ns) / 1000);
     static const struct {
         const char *word;
         size_t elements;
@@ -262,6 +265,7 @@ static void batch_lost(struct request *request, bool written) {
 
 static void batch_complete(struct request *request, int error) {
     struct batch *batch = batch_of(request);
+    request->store->metrics->store_in_flight--;
     end_changes(batch, error, 0, NULL); /* none is left where it went well */
     batch_released(batch);
     batch->company = NULL;
@@ -340,5 +344,6 @@ void batch_begin(struct change *change) {
     } else {
         fold(batch);
     }
+    change->store->metrics->store_in_flight++;
     request_open(change->store, &batch->request, &batch_type, false);
 }

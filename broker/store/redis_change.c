@@ -129,6 +129,9 @@ static void leave_slots(struct change *change) {
 }
 
 void change_end(struct change *change, int error, uint64_t version, const struct store_record *moved) {
+    struct metrics *metrics = change->store->metrics;
+    metrics->store_changes--;
+    metrics_observe(&metrics->store_change_us, (uv_hrtime() - change->asked_ns) / 1000);
     deadline_remove(change->store, &change->deadline);
     if (change->company != NULL) leave_slots(change);
     if (change->update.apply != NULL) {
@@ -146,6 +149,8 @@ static void on_change_deadline(struct deadline *deadline, int error) {
 static struct change *change_create(struct store *store) {
     struct change *change = store_allocate(sizeof *change);
     change->store = store;
+    change->asked_ns = uv_hrtime();
+    store->metrics->store_changes++;
     change->deadline.passed = on_change_deadline;
     return change;
 }

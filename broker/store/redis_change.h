@@ -41,6 +41,7 @@ struct store_kept_list {
 struct change {
     struct change *prev, *next; /* among those that could begin */
     struct deadline deadline;
+    uint64_t asked_ns;
     struct store *store;
     struct store_company *company; /* NULL in one that was refused */
     struct batch *batch;
@@ -93,7 +94,8 @@ struct batch {
     struct part *parts;
     size_t count;
     struct store_kept_list kept;
-    uint64_t sent_ms;
+    uint64_t sent_ms; /* of the last commit … */
+    uint64_t sent_ns; /* … exactly, until it is answered */
 };
 
 /* Makes a batch of this change and what can be folded with it, and starts it. */

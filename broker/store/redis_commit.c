@@ -87,7 +87,8 @@ void batch_send_commit(struct batch *batch) {
         words_add_bytes(&words, kept->at[i].bytes, kept->at[i].length);
     }
     batch->step = BATCH_COMMITTING;
-    batch->sent_ms = redis_store_clock_ms();
+    batch->sent_ns = uv_hrtime();
+    batch->sent_ms = batch->sent_ns / 1000000;
     request_script(&batch->request, SCRIPT_COMMIT, 3 + 2 * log_count, &words);
     words_free(&words);
     free(numbers);

@@ -26,6 +26,7 @@ static void on_deadline(uv_timer_t *timer) {
         struct deadline *deadline = store->deadlines;
         DL_DELETE(store->deadlines, deadline);
         deadline->prev = NULL;
+        if (deadline->error == LEDIG_EUNAVAILABLE && deadline->at_ms != 0) store->metrics->store_timeouts++;
         deadline->passed(deadline, deadline->error);
     }
     arm(store);

@@ -55,6 +55,13 @@ int64_t store_stale_ms(const struct store *store) {
     return (int64_t)(redis_store_clock_ms() - store->verified_ms);
 }
 
+void store_measure(const struct store *store) {
+    struct metrics *metrics = store->metrics;
+    uint64_t since_ms = store->verified_ms != 0 ? store->verified_ms : store->opened_ms;
+    metrics->store_connected = store->ready;
+    metrics->store_stale_ms = redis_store_clock_ms() - since_ms;
+}
+
 bool store_is_connected(const struct store *store) {
     return store->ready;
 }
@@ -123,6 +130,7 @@ void verify_ended(struct store *store, int error) {
     if (store->ready) return;
     store->ready = true;
     store->told_why = true;
+    store->metrics->store_connects++;
     uv_timer_start(&store->verify_timer, on_verify_timer, store->options.verify_ms, store->options.verify_ms);
     send_what_waits(store);
     if (store->options.events.connected != NULL) store->options.events.connected(store->options.arg);
@@ -157,6 +165,8 @@ int store_open(uv_loop_t *loop, const struct store_options *options, struct stor
     if (made == NULL) return LEDIG_ENO_MEMORY;
     made->loop = loop;
     made->options = *options;
+    made->metrics = options->metrics != NULL ? options->metrics : &made->own_metrics;
+    made->opened_ms = redis_store_clock_ms();
     if (made->options.timeout_ms == 0) made->options.timeout_ms = TIMEOUT_MS;
     if (made->options.verify_ms == 0) made->options.verify_ms = VERIFY_MS;
     if (made->options.company_in_flight == 0) made->options.company_in_flight = COMPANY_IN_FLIGHT;

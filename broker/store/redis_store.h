@@ -156,6 +156,9 @@ void company_heard(struct store_company *company, const char *epoch, uint64_t ve
 
 struct store {
     uv_loop_t *loop;
+    struct metrics *metrics; /* never NULL */
+    struct metrics own_metrics;
+    uint64_t opened_ms;
     struct store_options options;
     struct redis_link *commands, *changes;
     bool ready; /* `connected` was told */

@@ -21,6 +21,7 @@
 #ifndef LEDIG_STORE_STORE_H
 #define LEDIG_STORE_STORE_H
 
+#include "broker/metrics/metrics.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 #include "protocol/shape.h"
@@ -103,6 +104,7 @@ struct store_options {
     uint32_t lease_ms;           /* 0 = 10000: a lease taken here ends when it was not renewed for this long */
     struct store_events events;
     void *arg;
+    struct metrics *metrics; /* the caller's; NULL: nobody looks */
 };
 
 /* Begins to connect; `events.connected` tells when it is ready. The options' strings are copied. 0 or LEDIG_E…. */
@@ -119,6 +121,9 @@ int64_t store_now_ms(const struct store *store);
 
 /* How long ago, in ms, the store last answered a verify batch; INT64_MAX before the first. */
 int64_t store_stale_ms(const struct store *store);
+
+/* Sets the gauges of the store. */
+void store_measure(const struct store *store);
 
 /* ---- Reading ---- */
 

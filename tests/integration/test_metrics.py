@@ -1,0 +1,136 @@
+"""The metrics on the operations port: their form, that they count what happened, over the end of a worker too, and that
+nothing personal stands in them."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from broker_process import ROOT, number, unique, wait_until
+from ledig_client import App, Refused
+
+SAMPLE = re.compile(r'^ledig_(\w+?)(?:\{(.*)\})? (\S+)$')
+
+
+def promtool(*arguments, stdin=None):
+    assert shutil.which("promtool"), "promtool is missing: tests/run installs Debian's package prometheus"
+    ran = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and not ran.stderr, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def page(broker):
+    answer = broker.http("GET", "/metrics", base=broker.ops_url)
+    assert answer.status == 200
+    return answer.body.decode()
+
+
+class Metrics:
+    """The samples of one page: metrics("drops_total", reason="stall") adds up those whose labels fit."""
+
+    def __init__(self, broker):
+        self.samples = []
+        for line in page(broker).splitlines():
+            if not line.startswith("#"):
+                name, labels, value = SAMPLE.match(line).groups()
+                self.samples.append((name, dict(re.findall(r'(\w+)="([^"]*)"', labels or "")), float(value)))
+
+    def __call__(self, name, **labels):
+        found = [value for known, has, value in self.samples if known == name and labels.items() <= has.items()]
+        assert found, f"no sample of ledig_{name} with {labels}"
+        return sum(found)
+
+
+def until(broker, condition, what):
+    """Workers report once a second."""
+    wait_until(lambda: condition(Metrics(broker)), what)
+    return Metrics(broker)
+
+
+def test_prometheus_finds_no_fault(broker, company):
+    promtool("check", "metrics", stdin=page(broker))
+
+
+def test_the_alert_rules_are_good_and_name_metrics_that_exist(broker, company):
+    rules = ROOT / "docs" / "alerts.yml"
+    promtool("check", "rules", str(rules))
+    known = {name for name, _, _ in Metrics(broker).samples}
+    named = set(re.findall(r"\bledig_(\w+)", rules.read_text()))
+    assert named and named <= known, named - known
+
+
+async def test_what_happens_is_counted(start_broker, make_company):
+    broker = start_broker(workers=1)
+    company = make_company(broker=broker)
+    kari, ola = await company.app("kari"), await company.app("ola")
+    await kari.set("busy", activity="meeting")
+    await ola.sees("kari", availability="busy")
+    assert (await kari.refused("set", status="asleep"))["code"] == "bad_request"
+    broker.route(number(), company=company.id)
+    seen = until(broker, lambda m: m("requests_total", type="set", worker="app/0") == 2 and m("sessions") == 2 and
+                 m("route_numbers_total", worker="router/0") == 1, "the workers' next reports")
+    apps = 2 + len(company.users)  # each gave consent from another, which has left
+    assert seen("connections") == 2 and seen("connections_taken_total") == seen("websocket_handshakes_total") == apps
+    assert seen("joins_total", **{"from": "nothing"}) == apps and seen("joins_total", **{"from": "place"}) == 0
+    assert seen("errors_total", code="bad_request") == 1
+    assert seen("companies", worker="app/0") == 1 and seen("members", worker="app/0") == 3
+    assert seen("frames_total") >= 4 and seen("deliveries_total") >= seen("frames_total") - 2
+    assert 0 < seen("frames_encoded_total") <= seen("frames_total")
+    assert seen("flushes_total") == seen("flush_delay_seconds_count") == seen("flush_frames_count") > 0
+    assert seen("store_commits_total", worker="app/0") >= 3
+    assert seen("store_commit_seconds_count", worker="app/0") > 0 and seen("store_connected", worker="app/0") == 1
+    assert seen("route_answer_seconds_count") == 1 and seen("http_answers_total", status="2xx", worker="router/0") > 1
+    assert seen("process_resident_bytes", process="app/0") > 1e6 and seen("cpu_seconds_total") > 0
+    assert seen("loop_lag_seconds_count", worker="app/0") > 0
+
+
+async def test_those_that_the_broker_drops_are_told_apart(start_broker, make_company):
+    broker = start_broker(hello_ms=200)
+    company = make_company(broker=broker)
+    silent = await App.connect(broker.url)
+    await silent.until_closed()
+    first = await company.app("kari", device="phone")
+    await company.app("kari", device="phone")
+    await first.until_closed()
+    stranger = await App.connect(broker.url)
+    with pytest.raises(Refused):
+        await stranger.hello("no.token.atall", live=False)
+    await stranger.until_closed()
+    seen = until(broker, lambda m: m("drops_total") == 3, "three drops")
+    for reason in ("no_hello", "replaced", "unauthorized"):
+        assert seen("drops_total", reason=reason) == 1, reason
+
+
+async def test_counters_go_on_when_a_worker_is_replaced(start_broker, make_company):
+    broker = start_broker(workers=1)
+    company = make_company(broker=broker)
+    kari = await company.app("kari")
+    await kari.set("busy")
+    before = until(broker, lambda m: m("requests_total", type="set") == 1, "the report before")
+    broker.kill_worker("app")
+    broker.wait_ready()
+    after = until(broker, lambda m: m("process_starts_total", process="app/0") == 2 and m("worker_ready") == 2, "it is back")
+    assert after("requests_total", type="set") == 1 and after("connections_taken_total") == before("connections_taken_total")
+    assert after("frames_total") >= before("frames_total")
+    assert after("connections") == 0  # what stands for now is gone with the worker
+
+
+async def test_nothing_about_people_stands_in_it(broker, company):
+    kari = await company.app("kari")
+    await kari.set("away", note="at the dentist", activity="lunch")
+    text = page(broker)
+    for secret in (company.id, "kari", "dentist", "lunch", *company.numbers.values()):
+        assert secret not in text, secret
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/Metrics", "/metric"])
+def test_other_paths_are_not_found(broker, path):
+    assert broker.http("GET", path, base=broker.ops_url).status == 404
+
+
+def test_it_answers_while_redis_is_away(start_broker):
+    broker = start_broker(verify_ms=200)
+    broker.kill_redis()
+    until(broker, lambda m: m("process_starts_total", process="redis") >= 2, "Redis was started again")
+    until(broker, lambda m: m("store_connects_total", worker="app/0") >= 2, "the worker is connected again")

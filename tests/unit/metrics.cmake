@@ -1,0 +1,1 @@
+set(metrics_libraries ledig_metrics)
