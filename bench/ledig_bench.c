@@ -62,6 +62,10 @@ static const struct entry entries[] = {
      "what a change costs against followers and connections",
      grow_run,
      {.subscribers = 8000, .companies = 1, .publishers = 8, .rate = 50, .seconds = 36, .run_starts_small = true}},
+    {"peers",
+     "fan-out and burst beside NATS and Mosquitto, as far as installed",
+     peers_run,
+     {.subscribers = 1000, .companies = 1, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 60}},
 };
 
 static const char head[] =
@@ -213,6 +217,8 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
              strcmp(entry->name, "storm") != 0 && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
+    else if (strcmp(entry->name, "peers") == 0 && plan->tls)
+        complain(0, "peers is played without --tls");
     else if (plan->generators > 1 && !plan->spreads)
         complain(0, "only fanout (without --against-limit), idle and storm can be played by several --generators");
     else if (plan->url && (plan->workers || plan->tls))

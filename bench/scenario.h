@@ -48,6 +48,7 @@ struct scenario {
     size_t group_count;
     uint32_t wanted_first; /* so many connect at first; 0 = all */
     bool draws_itself;     /* --svg is the scenario's own business */
+    bool tells_itself;     /* and so is the table */
     json_t *earlier;       /* a report to compare with; NULL = none */
 };
 
@@ -100,6 +101,7 @@ int burst_run(struct scenario *scenario);
 int grow_run(struct scenario *scenario);
 int idle_run(struct scenario *scenario);
 int latency_run(struct scenario *scenario);
+int peers_run(struct scenario *scenario);
 int stall_run(struct scenario *scenario);
 int storm_run(struct scenario *scenario);
 
