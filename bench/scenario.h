@@ -18,6 +18,7 @@ struct plan {
     uint32_t workers;      /* of the broker that is started; 0 = as many as the connections need */
     uint32_t generators;   /* processes; 0 = as many as the connections need */
     uint32_t rounds;       /* pairs of rounds, against the limit */
+    uint32_t sides;        /* that a turn of rounds has, each of a second where it is not said; 0 = no matter */
     uint32_t stalled;      /* subscribers that stop reading */
     bool run_starts_small; /* not all connect at first, and those who publish are among the first */
     uint32_t watchers;     /* of a storm: those who stay connected */

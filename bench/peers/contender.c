@@ -20,8 +20,12 @@ static struct contender_count crowd_count(const struct contender *contender) {
                                     .last_delivery_ns = crowd->last_delivery_ns};
 }
 
+/* Its Redis and its router worker are part of the price, though they are on other cores. */
 static int64_t crowd_cpu_ns(const struct contender *contender) {
-    return subject_cpu_ns(&contender->scenario->subject);
+    const struct subject *subject = &contender->scenario->subject;
+    const int64_t redis_ns = subject->redis ? process_cpu_ns(subject->redis) : 0,
+                  router_ns = subject->router ? process_cpu_ns(subject->router) : 0;
+    return subject_cpu_ns(subject) + (redis_ns > 0 ? redis_ns : 0) + (router_ns > 0 ? router_ns : 0);
 }
 
 static bool crowd_takes_more(const struct contender *contender) {

@@ -15,7 +15,7 @@ enum contender_mode { CONTENDER_FANOUT, CONTENDER_BURST, CONTENDER_MODES };
 
 struct contender_round {
     double deliveries_per_s;     /* by the wall clock */
-    double deliveries_per_cpu_s; /* by the time that the server was on a core */
+    double deliveries_per_cpu_s; /* by the time that the server was on a core, all of its processes */
     double server, generator;    /* share of the round that each was on a core */
 };
 
@@ -29,7 +29,7 @@ struct contender_count {
 struct contender;
 struct contender_ways {
     struct contender_count (*look)(const struct contender *contender);
-    int64_t (*cpu_ns)(const struct contender *contender);  /* of the server */
+    int64_t (*cpu_ns)(const struct contender *contender);  /* of all processes of the server */
     bool (*takes_more)(const struct contender *contender); /* in a burst */
     int (*change)(struct contender *contender);            /* asks for the next one */
     int (*turn)(struct contender *contender, int wait_ms);

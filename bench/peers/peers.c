@@ -23,7 +23,8 @@ struct contest {
     char program[CONTENDERS_MAX][PATH_MAX];
     size_t payload_bytes;
     json_t *skipped;                           /* keys of those that are not */
-    int64_t measured_ns, cpu_ns, generator_ns; /* of Ledig's rounds */
+    int64_t measured_ns, cpu_ns, generator_ns; /* of Ledig's rounds; of its app workers */
+    int64_t rounds_ns, idlers_ns;              /* of all rounds; of the servers that were not at turn */
 };
 
 static void find_peers(struct contest *contest) {
@@ -75,14 +76,28 @@ static int open_all(struct contest *contest) {
     return error;
 }
 
+/* Processor time of all the servers but this one. */
+static int64_t others_cpu_ns(const struct contest *contest, uint32_t which) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < contest->count; i++)
+        if (i != which) sum += contest->contender[i].ways->cpu_ns(&contest->contender[i]);
+    return sum;
+}
+
 static int play_round(struct contest *contest, uint32_t which, enum contender_mode mode, uint32_t nth,
                       int64_t duration_ns) {
     struct contender *contender = &contest->contender[which];
-    const int64_t cpu_ns = contender->ways->cpu_ns(contender), own_ns = clock_cpu_ns(), began_ns = clock_now_ns();
+    const struct subject *subject = &contest->scenario->subject;
+    const int64_t idlers_ns = others_cpu_ns(contest, which), cpu_ns = subject_cpu_ns(subject), own_ns = clock_cpu_ns(),
+                  began_ns = clock_now_ns();
     int error = contender_play(contender, mode, duration_ns, &contender->rounds[mode][nth]);
-    if (error != 0 || which != 0) return error;
-    contest->measured_ns += clock_now_ns() - began_ns;
-    contest->cpu_ns += contender->ways->cpu_ns(contender) - cpu_ns;
+    if (error != 0) return error;
+    const int64_t took_ns = clock_now_ns() - began_ns;
+    contest->rounds_ns += took_ns;
+    contest->idlers_ns += others_cpu_ns(contest, which) - idlers_ns;
+    if (which != 0) return 0;
+    contest->measured_ns += took_ns;
+    contest->cpu_ns += subject_cpu_ns(subject) - cpu_ns;
     contest->generator_ns += clock_cpu_ns() - own_ns;
     return 0;
 }
@@ -123,6 +138,7 @@ static json_t *make_report(const struct contest *contest, const struct standings
     json_t *more = json_object();
     report_count(more, "rounds", standings->rounds);
     report_count(more, "payload_bytes", (int64_t)contest->payload_bytes);
+    report_number(more, "idle_servers_cpu", (double)contest->idlers_ns / (double)contest->rounds_ns);
     json_object_set_new(more, "peers", standings_report(standings));
     json_object_set(more, "skipped", contest->skipped);
     return more;
@@ -143,9 +159,12 @@ static void print(const struct contest *contest, const struct standings *standin
     for (uint32_t i = 1; i < contest->count; i++)
         printf(", %llu", (unsigned long long)audience_lost(&contest->contender[i].audience));
     putchar('\n');
+    printf("  of a core, the servers that were not at turn took %.2f %%",
+           (double)contest->idlers_ns * 100 / (double)contest->rounds_ns);
     if (contest->scenario->subject.redis)
-        printf("  Ledig's changes are on disk: its Redis took %.0f %% of a core beside this in its rounds\n",
-               (double)figures->redis_ns * 100 / (double)contest->measured_ns);
+        printf("; of what Ledig took, %.0f %% is its Redis, which writes to disk",
+               (double)figures->redis_ns * 100 / (double)(contest->cpu_ns + figures->redis_ns));
+    putchar('\n');
 }
 
 static int measure(struct contest *contest) {
@@ -163,7 +182,8 @@ static int measure(struct contest *contest) {
     scenario->tells_itself = true;
     int code = figures_conclude(&figures, scenario, make_report(contest, &standings));
     if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(contest, &standings, &figures);
-    return code == 0 ? judge(contest) : code;
+    const int peers_code = judge(contest);
+    return code ? code : peers_code;
 }
 
 int peers_run(struct scenario *scenario) {

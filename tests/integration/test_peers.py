@@ -2,12 +2,15 @@
 fast they were is nobody's business here."""
 
 import json
+import os
 import pathlib
 import shutil
+import signal
+import subprocess
 
 import pytest
 
-from broker_process import processes_with
+from broker_process import BUILD, PATIENCE_S, environment, processes_with, wait_until
 from test_bench import FIGURES, run
 
 HERE = pathlib.Path(__file__).parent
@@ -24,6 +27,18 @@ def place(folder, *programs):
     return str(folder)
 
 
+def processes_in(folder):
+    """Ids of the processes that work in this folder or below it, removed or not."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "cwd").startswith(folder):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
 @pytest.fixture
 def left_behind(tmp_path):
     """What a run leaves behind in TMPDIR: nothing."""
@@ -32,6 +47,7 @@ def left_behind(tmp_path):
     yield str(folder)
     assert list(folder.iterdir()) == []
     assert processes_with(str(folder)) == []
+    assert processes_in(str(folder)) == []
 
 
 def test_every_peer_is_measured_and_checked_beside_ledig(left_behind, tmp_path):
@@ -87,6 +103,19 @@ def test_a_peer_that_does_not_start_ends_the_run(left_behind, tmp_path):
     done = run("ledig-bench", "peers", *SMALL, TMPDIR=left_behind, PATH=path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ledig-bench: mosquitto did not start: no thanks"
+
+
+def test_interrupt_takes_the_peers_away_too(left_behind):
+    process = subprocess.Popen([BUILD / "ledig-bench", "peers", "--subscribers", "20", "--seconds", "600"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=environment(TMPDIR=left_behind), cwd="/")
+    try:
+        wait_until(lambda: len(processes_in(left_behind)) >= 2, "both peers run")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and said.count("interrupted") == 1, said
 
 
 def test_peers_are_plain_and_of_one_company():
