@@ -6,7 +6,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkgconf|pkg-config ca-certificates
   libjwt-dev libssl-dev uthash-dev redis-server|valkey-server"
 
 packages_test="g++ clang libclang-rt-dev|libclang-rt-14-dev clang-format libcmocka-dev
-  python3 python3-pytest python3-websockets python3-msgpack prometheus"
+  python3 python3-pytest python3-websockets python3-msgpack prometheus nats-server mosquitto"
 
 packages_have() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -34,8 +34,8 @@ packages_choose() {
     return 1
 }
 
-# Servers come as programs for us to start, not as services of this machine: where one is installed here and now, it is
-# neither started nor enabled. Needs root.
+# Redis, and the servers that tests start, come as programs and not as services of this machine: where they are
+# installed here and now, they are neither started nor enabled. Needs root.
 packages_install_as_root() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq || return 1
@@ -50,7 +50,7 @@ packages_install_as_root() {
         printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy || return 1
     fi
     apt-get install -y -qq --no-install-recommends $chosen >/dev/null || return 1
-    for service in redis-server valkey-server prometheus; do
+    for service in redis-server valkey-server prometheus nats-server mosquitto; do
         case "$chosen " in
         *" $service "*)
             if command -v systemctl >/dev/null; then systemctl --quiet disable $service 2>/dev/null || true; fi ;;

@@ -17,6 +17,7 @@
 #define SECONDS_MAX 86400
 #define STALL_SPARE_MS 3000
 #define STALL_FILL_MS 25 /* to fill the socket of one: those who read again shall not be dropped before */
+#define TURNS_MIN 3      /* of rounds, for a median */
 #define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
 
 /* What the command line does not say is taken from here; 0 = as said below. */
@@ -62,6 +63,10 @@ static const struct entry entries[] = {
      "what a change costs against followers and connections",
      grow_run,
      {.subscribers = 8000, .companies = 1, .publishers = 8, .rate = 50, .seconds = 36, .run_starts_small = true}},
+    {"peers",
+     "fan-out and burst beside NATS and Mosquitto, as far as installed",
+     peers_run,
+     {.subscribers = 1000, .companies = 1, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 60, .sides = 6}},
 };
 
 static const char head[] =
@@ -103,6 +108,7 @@ static const char tail[] =
     "  ledig-bench fanout --subscribers 1000 --against-limit --json out.json\n"
     "  ledig-bench latency --svg latency.svg\n"
     "  ledig-bench idle --subscribers 10000 --compare last.json\n"
+    "  ledig-bench peers --json peers.json\n"
     "  ledig-bench fanout --url ws://127.0.0.1:7700/v1 --data var/data\n"
     "\n"
     "Exit code 0; 1 where it could not be set up; 2 where a view was wrong or a change lost.\n";
@@ -181,6 +187,10 @@ static void fill_in(struct plan *plan, const struct plan *standard) {
         fill(&plan->watchers,
              plan->subscribers < standard->subscribers ? plan->subscribers / 16 + 1 : standard->watchers);
     if (standard->stalled) fill(&plan->stalled, plan->subscribers / 10);
+    if (standard->sides) {
+        double turns = (plan->seconds > 0 ? plan->seconds : standard->seconds) / standard->sides;
+        fill(&plan->rounds, turns > TURNS_MIN ? (uint32_t)turns : TURNS_MIN);
+    }
     fill(&plan->rounds, plan->seconds > 8 ? (uint32_t)plan->seconds : plan->seconds > 0 ? 8 : 10);
     if (plan->rounds > ROUNDS_MAX) plan->rounds = ROUNDS_MAX;
     if (plan->patience_s == 0) plan->patience_s = 15;
@@ -213,6 +223,8 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
              strcmp(entry->name, "storm") != 0 && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
+    else if (strcmp(entry->name, "peers") == 0 && plan->tls)
+        complain(0, "peers is played without --tls");
     else if (plan->generators > 1 && !plan->spreads)
         complain(0, "only fanout (without --against-limit), idle and storm can be played by several --generators");
     else if (plan->url && (plan->workers || plan->tls))

@@ -348,7 +348,7 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
         json_decref(more);
         return 1;
     }
-    if (!json || strcmp(json, "-") != 0) print_table(figures, scenario);
+    if (!scenario->tells_itself && (!json || strcmp(json, "-") != 0)) print_table(figures, scenario);
     json_t *report = make_report(figures, scenario);
     if (more) json_object_update(report, more);
     json_decref(more);

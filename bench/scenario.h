@@ -18,6 +18,7 @@ struct plan {
     uint32_t workers;      /* of the broker that is started; 0 = as many as the connections need */
     uint32_t generators;   /* processes; 0 = as many as the connections need */
     uint32_t rounds;       /* pairs of rounds, against the limit */
+    uint32_t sides;        /* that a turn of rounds has, each of a second where it is not said; 0 = no matter */
     uint32_t stalled;      /* subscribers that stop reading */
     bool run_starts_small; /* not all connect at first, and those who publish are among the first */
     uint32_t watchers;     /* of a storm: those who stay connected */
@@ -48,6 +49,7 @@ struct scenario {
     size_t group_count;
     uint32_t wanted_first; /* so many connect at first; 0 = all */
     bool draws_itself;     /* --svg is the scenario's own business */
+    bool tells_itself;     /* and so is the table */
     json_t *earlier;       /* a report to compare with; NULL = none */
 };
 
@@ -100,6 +102,7 @@ int burst_run(struct scenario *scenario);
 int grow_run(struct scenario *scenario);
 int idle_run(struct scenario *scenario);
 int latency_run(struct scenario *scenario);
+int peers_run(struct scenario *scenario);
 int stall_run(struct scenario *scenario);
 int storm_run(struct scenario *scenario);
 

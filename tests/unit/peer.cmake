@@ -1,0 +1,1 @@
+set(peer_libraries ledig_bench_base)
