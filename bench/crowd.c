@@ -44,6 +44,8 @@ static bool is_held(const struct share *share, uint32_t companies, uint32_t c, c
                     uint32_t nth) {
     if (share->processes < 2) return true;
     if (share->first_publishes && nth < company->publishers) return share->rank == 0;
+    if (share->first_has_no_others)
+        return share->rank == 1 + (companies < share->processes ? nth : c) % (share->processes - 1);
     if (share->others_from > 0) return share->rank == (c < share->others_from ? 0 : 1 + c % (share->processes - 1));
     return (companies < share->processes ? nth : c) % share->processes == share->rank;
 }
@@ -158,7 +160,7 @@ void crowd_close(struct crowd *crowd) {
     for (uint32_t c = 0; crowd->company && c < crowd->options.companies; c++) {
         struct assembly *company = &crowd->company[c];
         for (uint32_t p = 0; company->publisher && p < company->publishers; p++)
-            free(company->publisher[p].due_ns);
+            free(company->publisher[p].made);
         free(company->publisher);
         digest_memory_free(&company->memory);
     }

@@ -43,6 +43,7 @@ struct share {
     uint32_t rank, processes; /* 0 processes = all is one's own */
     struct board *board;      /* NULL with one process */
     bool first_publishes;     /* the first process has all publishers, since it alone plays the schedule */
+    bool first_has_no_others; /* and nobody else, where there are further ones */
     uint32_t others_from; /* it has nobody else of the companies from this one on, and all before; 0 = as it comes */
     const char *run;      /* the mark of all of them; NULL = a mark of one's own */
 };

@@ -1,6 +1,7 @@
 /* ledig-bench: the command line. */
 #include "bench/compare.h"
 #include "bench/rounds.h"
+#include "bench/router.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 
@@ -15,6 +16,8 @@
 #define COMPANIES_MAX 100000
 #define RATE_MAX 1e6
 #define SECONDS_MAX 86400
+#define CHANGES_MAX 1e5
+#define SEED_MAX 4294967295.0
 #define STALL_SPARE_MS 3000
 #define STALL_FILL_MS 25 /* to fill the socket of one: those who read again shall not be dropped before */
 #define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
@@ -62,6 +65,18 @@ static const struct entry entries[] = {
      "what a change costs against followers and connections",
      grow_run,
      {.subscribers = 8000, .companies = 1, .publishers = 8, .rate = 50, .seconds = 36, .run_starts_small = true}},
+    {"ask",
+     "a router's questions on schedule, while people change",
+     ask_run,
+     {.subscribers = 1000,
+      .companies = 1,
+      .publishers = 100,
+      .rate = 2000,
+      .changes = 20,
+      .connections = 32,
+      .seconds = 10,
+      .spreads = true,
+      .asks = true}},
 };
 
 static const char head[] =
@@ -80,7 +95,11 @@ static const char tail[] =
     "  --companies N     that they are spread over (idle: one for each 100)\n"
     "  --people N        of each company (as many as subscribers, at most 1,000; burst 10,000)\n"
     "  --publishers N    people of each company who change (16; burst and idle all)\n"
-    "  --rate R          changes a second in all\n"
+    "  --rate R          changes a second in all (ask: questions)\n"
+    "  --changes R       a second in all, while questions are asked (ask)\n"
+    "  --connections N   over which questions are asked (ask: 32)\n"
+    "  --saturate        the next question as soon as a connection is free: the most answers a second (ask)\n"
+    "  --seed N          of what happens at random: the same for the same seed (ask; 1)\n"
     "  --seconds S       how long\n"
     "  --rounds N        of each side, where rounds take turns (one a second, at least 8)\n"
     "  --stalled N       subscribers that stop reading (stall)\n"
@@ -90,7 +109,7 @@ static const char tail[] =
     "  --svg FILE        a plot: latency by percentile; of grow, cost against size\n"
     "  --compare FILE    an earlier --json of the same scenario, set beside this run\n"
     "  --workers N       of the broker that is started, for apps (one for each 15,000 connections)\n"
-    "  --generators N    processes of this one (fanout, idle, storm; one for each 15,000 connections)\n"
+    "  --generators N    processes of this one (fanout, idle, storm, ask; one for each 15,000 connections)\n"
     "  --tls             the broker that is started speaks TLS, with a P-256 certificate made for it\n"
     "  --full-handshakes no TLS session is resumed\n"
     "  --url URL         a broker that runs, ws://host:port/v1; it gets companies bench-00000, bench-00001, …\n"
@@ -148,6 +167,10 @@ static bool parse_option(struct plan *plan, const char *name, const char *text) 
     if (strcmp(name, "rate") == 0) return parse_number(name, text, 0.1, RATE_MAX, &plan->rate);
     if (strcmp(name, "seconds") == 0) return parse_number(name, text, 0.1, SECONDS_MAX, &plan->seconds);
     if (strcmp(name, "patience") == 0) return parse_number(name, text, 0.1, 3600, &plan->patience_s);
+    if (strcmp(name, "changes") == 0) return parse_number(name, text, 0.1, CHANGES_MAX, &plan->changes);
+    if (strcmp(name, "connections") == 0) return parse_count(name, text, ROUTER_CONNECTIONS_MAX, &plan->connections);
+    if (strcmp(name, "seed") == 0) return parse_count(name, text, SEED_MAX, &plan->seed);
+    if (strcmp(name, "saturate") == 0) plan->saturates = true;
     if (strcmp(name, "workers") == 0) return parse_count(name, text, SUBJECT_WORKERS_MAX, &plan->workers);
     if (strcmp(name, "generators") == 0) return parse_count(name, text, GENERATORS_MAX, &plan->generators);
     if (strcmp(name, "ca") == 0) plan->trust = text;
@@ -170,6 +193,10 @@ static void fill(uint32_t *value, uint32_t standard) {
 static void fill_in(struct plan *plan, const struct plan *standard) {
     plan->spreads = standard->spreads && !plan->against_limit;
     plan->storms = standard->storms;
+    plan->asks = standard->asks;
+    fill(&plan->connections, standard->connections);
+    fill(&plan->seed, 1);
+    if (plan->changes == 0) plan->changes = standard->changes;
     fill(&plan->subscribers, standard->subscribers);
     fill(&plan->companies, standard->companies);
     fill(&plan->companies, (plan->subscribers + IDLE_COMPANY - 1) / IDLE_COMPANY);
@@ -185,7 +212,7 @@ static void fill_in(struct plan *plan, const struct plan *standard) {
     if (plan->rounds > ROUNDS_MAX) plan->rounds = ROUNDS_MAX;
     if (plan->patience_s == 0) plan->patience_s = 15;
     if (plan->seconds == 0) plan->seconds = standard->seconds;
-    if (plan->rate == 0 && !plan->against_limit) plan->rate = standard->rate;
+    if (plan->rate == 0 && !plan->against_limit && !plan->saturates) plan->rate = standard->rate;
 }
 
 /* What was not said. False after a complaint. */
@@ -200,7 +227,11 @@ static bool complete(struct plan *plan, const struct entry *entry) {
         if (plan->patience_s < 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0)
             plan->patience_s = 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0;
     }
-    if (plan->companies > plan->subscribers)
+    if (!plan->asks && plan->saturates)
+        complain(0, "--saturate is for ask");
+    else if (plan->saturates && plan->rate > 0)
+        complain(0, "--saturate asks as fast as it is answered: there is no --rate");
+    else if (plan->companies > plan->subscribers)
         complain(0, "--companies may not be more than --subscribers");
     else if (plan->watchers && plan->watchers + 2 * plan->companies > plan->subscribers)
         complain(0, "besides --watchers, each company of a storm needs two subscribers");
@@ -211,10 +242,10 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (plan->against_limit && (!may_compare || plan->companies != 1))
         complain(0, "--against-limit is for fanout in one company");
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
-             strcmp(entry->name, "storm") != 0 && plan->companies != 1)
+             strcmp(entry->name, "storm") != 0 && !plan->asks && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
     else if (plan->generators > 1 && !plan->spreads)
-        complain(0, "only fanout (without --against-limit), idle and storm can be played by several --generators");
+        complain(0, "only fanout (without --against-limit), idle, storm and ask can be played by several --generators");
     else if (plan->url && (plan->workers || plan->tls))
         complain(0, "--workers and --tls are for a broker that is started here");
     else if ((plan->url == NULL) != (plan->data == NULL) || (plan->router_url && !plan->url))
@@ -244,6 +275,10 @@ static int parse(int argc, char **argv, struct plan *plan, const struct entry **
                                             {"patience", required_argument, NULL, 0},
                                             {"against-limit", no_argument, NULL, 0},
                                             {"workers", required_argument, NULL, 0},
+                                            {"changes", required_argument, NULL, 0},
+                                            {"connections", required_argument, NULL, 0},
+                                            {"seed", required_argument, NULL, 0},
+                                            {"saturate", no_argument, NULL, 0},
                                             {"generators", required_argument, NULL, 0},
                                             {"ca", required_argument, NULL, 0},
                                             {"tls", no_argument, NULL, 0},

@@ -211,7 +211,7 @@ int plot_write_latency(const struct plot *plot, const struct plot_latency *serie
     axis_fit(&canvas.y, low, high, true);
     int error = open_file(&canvas, path);
     if (error != 0) return error;
-    begin(&canvas, "percentile of deliveries", "latency (ms)");
+    begin(&canvas, "percentile", "latency (ms)");
     put_percentiles(&canvas, nines);
     for (size_t i = 0, nth = 0; i < count; i++)
         if (series[i].latency_us->total > 0) put_latency(&canvas, nth++, &series[i], nines);

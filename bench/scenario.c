@@ -80,6 +80,7 @@ int scenario_open(struct scenario *scenario, const struct plan *plan) {
 static uint32_t processes(const struct plan *plan) {
     if (!plan->spreads) return 1;
     uint32_t count = plan->generators ? plan->generators
+                     : plan->asks     ? 1 + parts(plan->subscribers, GENERATOR_CONNECTIONS_MAX)
                      : plan->storms   ? 1 + parts(plan->subscribers - plan->watchers, GENERATOR_CONNECTIONS_MAX)
                                       : parts(plan->subscribers, GENERATOR_CONNECTIONS_MAX);
     return count < GENERATORS_MAX ? count : GENERATORS_MAX;
@@ -93,7 +94,9 @@ int scenario_gather(struct scenario *scenario, uint32_t spare_sockets) {
         .group_count = scenario->group_count,
         .spare_sockets = spare_sockets,
         .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
-        .share = {.first_publishes = scenario->plan.rate > 0, .others_from = scenario->plan.storms ? 1 : 0},
+        .share = {.first_publishes = scenario->plan.rate > 0 || scenario->plan.asks,
+                  .first_has_no_others = scenario->plan.asks,
+                  .others_from = scenario->plan.storms ? 1 : 0},
         .tls = scenario->tls,
         .forgets_sessions = scenario->plan.forgets_sessions};
     const uint32_t count = processes(&scenario->plan);
@@ -308,10 +311,14 @@ static void print_table(const struct figures *figures, const struct scenario *sc
 
 static int draw_latency(const struct scenario *scenario, const json_t *report) {
     const struct plot plot = {.title = scenario->plan.scenario, .report = report};
-    const struct plot_latency series[] = {{"each delivery", &scenario->crowd.latency_us},
-                                          {"until all have it", &scenario->crowd.complete_us},
-                                          {"back after the storm", &scenario->crowd.return_us}};
-    return plot_write_latency(&plot, series, sizeof series / sizeof *series, scenario->plan.svg);
+    struct plot_latency series[3 + SCENARIO_FURTHER_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < scenario->further_count; i++)
+        series[count++] = scenario->further[i];
+    series[count++] = (struct plot_latency){"each delivery", &scenario->crowd.latency_us};
+    series[count++] = (struct plot_latency){"until all have it", &scenario->crowd.complete_us};
+    series[count++] = (struct plot_latency){"until live again", &scenario->crowd.return_us};
+    return plot_write_latency(&plot, series, count, scenario->plan.svg);
 }
 
 static int publish(const struct scenario *scenario, const json_t *report) {
@@ -329,7 +336,7 @@ static int check_all(struct figures *figures, struct scenario *scenario) {
     struct crowd *crowd = &scenario->crowd;
     int error = figures->failed ? LEDIG_EIO : crowd_check(crowd, &figures->verdict);
     if (error == 0) error = generators_order(&scenario->generators, crowd, ORDER_CHECK);
-    figures->gone = crowd->gone;
+    figures->gone = crowd->gone + figures->gone_elsewhere;
     figures->broken = crowd->broken;
     figures->refused += crowd->refused;
     for (uint32_t rank = 1; rank < scenario->generators.processes; rank++) {
@@ -356,9 +363,12 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
     json_decref(report);
     if (error != 0) return 1;
     const struct verdict *verdict = &figures->verdict;
-    if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->gone == 0 && figures->broken == 0) return 0;
-    complain(0, "%llu wrong views, %llu changes lost, %u connections lost, %llu frames not understood",
-             (unsigned long long)verdict->wrong_views, (unsigned long long)verdict->lost, (unsigned)figures->gone,
+    if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->wrong_answers == 0 && figures->gone == 0 &&
+        figures->broken == 0)
+        return 0;
+    complain(0, "%llu wrong views, %llu wrong answers, %llu changes lost, %u connections lost, %llu frames not understood",
+             (unsigned long long)verdict->wrong_views, (unsigned long long)figures->wrong_answers,
+             (unsigned long long)verdict->lost, (unsigned)figures->gone,
              (unsigned long long)figures->broken);
     return 2;
 }

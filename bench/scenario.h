@@ -5,9 +5,11 @@
 
 #include "bench/crowd.h"
 #include "bench/generators.h"
+#include "bench/plot.h"
 #include "bench/report.h"
 
 #define PLAN_FLAGS_MAX 8
+#define SCENARIO_FURTHER_MAX 3
 #define GROW_PARTS 32 /* a growing crowd begins with this part of it */
 
 struct plan {
@@ -22,11 +24,16 @@ struct plan {
     bool run_starts_small; /* not all connect at first, and those who publish are among the first */
     uint32_t watchers;     /* of a storm: those who stay connected */
     double rate, seconds;
+    double changes;       /* a second, while a router asks at `rate` */
+    uint32_t connections; /* of the router */
+    uint32_t seed;        /* of what happens at random */
+    bool saturates;       /* the next question as soon as a connection is free */
     double patience_s; /* how long to wait where nothing moves */
     bool against_limit;
     bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
     const char *trust;          /* certificates that vouch for another's broker, or NULL */
     bool spreads;               /* may be played by several processes */
+    bool asks;                  /* those who publish are in the first process, all others in further ones */
     bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
     const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
     const char *json;                    /* file, "-", or NULL */
@@ -48,6 +55,8 @@ struct scenario {
     size_t group_count;
     uint32_t wanted_first; /* so many connect at first; 0 = all */
     bool draws_itself;     /* --svg is the scenario's own business */
+    struct plot_latency further[SCENARIO_FURTHER_MAX]; /* drawn with those that all have */
+    size_t further_count;
     json_t *earlier;       /* a report to compare with; NULL = none */
 };
 
@@ -64,6 +73,8 @@ struct figures {
     uint32_t gone;
     double bytes_per_connection; /* NAN = not to be seen */
     struct verdict verdict;
+    uint64_t wrong_answers;  /* a scenario's own finding, as the next one: they count as a wrong view does */
+    uint32_t gone_elsewhere; /* connections lost that are not the crowd's */
 };
 
 /* The broker runs, the people are in, nobody is connected. 0, or an error after a complaint. */
@@ -95,6 +106,7 @@ int schedule_play(struct scenario *scenario, struct schedule *schedule, const ch
 
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);
+int ask_run(struct scenario *scenario);
 int against_limit_run(struct scenario *scenario);
 int burst_run(struct scenario *scenario);
 int grow_run(struct scenario *scenario);

@@ -54,33 +54,48 @@ int publisher_consent(struct publisher *publisher) {
     return subscriber_say(publisher->subscriber, &consent);
 }
 
-int publisher_change(struct publisher *publisher, int64_t due_ns) {
-    static const char *const statuses[] = {"busy", "away", "dnd"};
+static int remember(struct publisher *publisher, size_t sequence, const struct status *status, int64_t due_ns) {
+    if (sequence >= publisher->made_capacity) {
+        size_t capacity = publisher->made_capacity ? publisher->made_capacity * 2 : 16;
+        struct change_made *grown = realloc(publisher->made, capacity * sizeof *grown);
+        if (!grown) return LEDIG_ENO_MEMORY;
+        publisher->made = grown;
+        publisher->made_capacity = capacity;
+    }
+    publisher->made[sequence] = (struct change_made){due_ns, *status};
+    return 0;
+}
+
+int publisher_set(struct publisher *publisher, const struct status *status, int64_t due_ns) {
     struct crowd *crowd = publisher->subscriber->crowd;
     struct assembly *company = &crowd->company[publisher->subscriber->company];
     size_t sequence = (size_t)(publisher->asked + 1);
-    if (sequence >= publisher->due_capacity) {
-        size_t capacity = publisher->due_capacity ? publisher->due_capacity * 2 : 64;
-        int64_t *grown = realloc(publisher->due_ns, capacity * sizeof *grown);
-        if (!grown) return LEDIG_ENO_MEMORY;
-        publisher->due_ns = grown;
-        publisher->due_capacity = capacity;
-    }
-    publisher->due_ns[sequence] = due_ns;
+    if (remember(publisher, sequence, status, due_ns) != 0) return LEDIG_ENO_MEMORY;
     if (crowd->options.share.board)
         board_ask(crowd->options.share.board, company->on_board + publisher->subscriber->person, (int32_t)sequence,
                   due_ns);
-    crowd->undelivered += company->followers - publisher->awaited;
-    publisher->awaited = company->followers;
     publisher->asked = (int32_t)sequence;
     crowd->changes++;
     crowd->changes_open++;
     char note[DIGEST_RUN_CHARS + 16];
     snprintf(note, sizeof note, "%s.%u", crowd->run, (unsigned)sequence);
-    struct message set = {
-        .type = MESSAGE_set,
-        .set = {.id = CHANGE_ID + (uint32_t)sequence, .status = statuses[sequence % 3], .note = note}};
+    struct message set = {.type = MESSAGE_set,
+                          .set = {.id = CHANGE_ID + (uint32_t)sequence,
+                                  .status = status->status,
+                                  .activity = status->activity,
+                                  .note = note,
+                                  .until = status->until_ms}};
     return subscriber_say(publisher->subscriber, &set);
+}
+
+int publisher_change(struct publisher *publisher, int64_t due_ns) {
+    static const char *const statuses[] = {"busy", "away", "dnd"};
+    struct crowd *crowd = publisher->subscriber->crowd;
+    const struct assembly *company = &crowd->company[publisher->subscriber->company];
+    const struct status status = {.status = statuses[(publisher->asked + 1) % 3]};
+    crowd->undelivered += company->followers - publisher->awaited;
+    publisher->awaited = company->followers;
+    return publisher_set(publisher, &status, due_ns);
 }
 
 /* ---- Listening ---- */
@@ -174,7 +189,7 @@ static int32_t asked_of(const struct crowd *crowd, const struct assembly *compan
 
 static int64_t due_of(const struct crowd *crowd, const struct assembly *company, uint32_t p, int32_t sequence) {
     const struct publisher *publisher = &company->publisher[p];
-    return publisher->subscriber ? publisher->due_ns[sequence]
+    return publisher->subscriber ? publisher->made[sequence].due_ns
                                  : board_due_ns(crowd->options.share.board, company->on_board + p, sequence);
 }
 
@@ -214,7 +229,7 @@ static void receive(struct subscriber *subscriber, const struct digest *digest, 
                 publisher->awaited--;
                 crowd->undelivered--;
                 if (publisher->awaited == 0)
-                    histogram_record(&crowd->complete_us, (uint64_t)(now_ns - publisher->due_ns[row->sequence]) / 1000);
+                    histogram_record(&crowd->complete_us, (uint64_t)(now_ns - publisher->made[row->sequence].due_ns) / 1000);
             }
         }
         *seen = (struct seen){row->hash, row->sequence};

@@ -56,14 +56,24 @@ struct subscriber {
     bool may_go;             /* the broker may cut it off */
 };
 
+struct status { /* as a person sets it; texts are constants */
+    const char *status, *activity; /* activity may be NULL */
+    int64_t until_ms;              /* return time, since the Unix epoch; 0 = none */
+};
+
+struct change_made {
+    int64_t due_ns; /* when it should have been sent (monotonic) */
+    struct status status;
+};
+
 struct publisher {
     struct subscriber *subscriber; /* NULL: another generator process has it, and the board says what it does */
     int32_t asked, acknowledged;   /* sequence numbers of changes; SEQUENCE_NONE = none yet */
     uint32_t awaited;              /* subscribers that have not seen `asked` yet */
     bool consented, known;         /* known: `truth` holds the broker's answer */
     struct seen truth;
-    int64_t *due_ns; /* when each change should have been sent, by sequence number */
-    size_t due_capacity;
+    struct change_made *made; /* by sequence number */
+    size_t made_capacity;
 };
 
 /* 0 or LEDIG_E…; a lost connection is noticed by the crowd. */
@@ -77,7 +87,11 @@ int subscriber_follow(struct subscriber *subscriber, enum following following);
 
 int publisher_consent(struct publisher *publisher);
 
-/* The publisher's next change, which should have been sent at `due_ns` (monotonic). */
+/* The publisher's next change, which should have been sent at `due_ns` (monotonic): busy, away, dnd in turn. Everybody
+ * who follows is waited for. */
 int publisher_change(struct publisher *publisher, int64_t due_ns);
+
+/* Its next change to this status. Nobody is waited for: see crowd_catch_up. */
+int publisher_set(struct publisher *publisher, const struct status *status, int64_t due_ns);
 
 #endif
