@@ -3,8 +3,8 @@
  *
  * Each change has a return time of its own, so that every answer tells which change it shows. It must be about the
  * right person, do what the rule says for exactly that change, and never go back behind an answer that was there before
- * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the last
- * change. */
+ * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the
+ * last change. */
 #include "bench/router.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
@@ -102,8 +102,8 @@ static const char *judge(struct asking *asking, const struct question *question,
     if (version < question->version) return "an older version than in an earlier answer";
     if (version > asking->version[question->company]) asking->version[question->company] = version;
     if (question->person < company->publishers) return judge_change(asking, question, document);
-    bool rings = strcmp(text_of(document, "action"), "ring") == 0 &&
-                 strcmp(text_of(document, "availability"), "unknown") == 0;
+    bool rings =
+        strcmp(text_of(document, "action"), "ring") == 0 && strcmp(text_of(document, "availability"), "unknown") == 0;
     return rings ? NULL : "somebody who never consented is shown";
 }
 
@@ -273,7 +273,7 @@ static int settle(struct asking *asking) {
 
 static int catch_up(struct scenario *scenario) {
     struct crowd *crowd = &scenario->crowd;
-    if (crowd->gone > 0) return 0; /* the check says so */
+    if (crowd->gone > 0) return 0;                /* the check says so */
     (void)crowd_await(crowd, "the last changes"); /* what is missing then is found by the check */
     (void)crowd_catch_up(crowd);
     int error = interrupt_asked() ? LEDIG_EIO : generators_order(&scenario->generators, crowd, ORDER_CATCH_UP);
@@ -327,9 +327,9 @@ static void print(const struct asking *asking, const struct asked *asked) {
     if (asked->router_s > 0)
         printf("  %-22s %14.2f s     %s answers for each second of it\n", "router's time", asked->router_s,
                report_grouped((double)asking->answers / asked->router_s, rate));
-    printf("  %-22s %13.2f ms   p99 %.2f, p99.9 %.2f, max %.2f\n", "answer p50", (double)histogram_at(latency_us, .5) / 1e3,
-           (double)histogram_at(latency_us, .99) / 1e3, (double)histogram_at(latency_us, .999) / 1e3,
-           (double)histogram_at(latency_us, 1) / 1e3);
+    printf("  %-22s %13.2f ms   p99 %.2f, p99.9 %.2f, max %.2f\n", "answer p50",
+           (double)histogram_at(latency_us, .5) / 1e3, (double)histogram_at(latency_us, .99) / 1e3,
+           (double)histogram_at(latency_us, .999) / 1e3, (double)histogram_at(latency_us, 1) / 1e3);
     printf("  %-22s %13.2f ms   p99 %.2f\n", "a number's first, p50", (double)histogram_at(&asking->cold_us, .5) / 1e3,
            (double)histogram_at(&asking->cold_us, .99) / 1e3);
     printf("  %-22s %16s   at most %.2f ms after the change was due\n", "without a new change",
@@ -356,7 +356,8 @@ static int prepare(struct asking *asking) {
     if (error != 0) return complain(error, "no token: %s", ledig_error_meaning(error));
     error = scenario_gather(scenario, 0);
     if (error == 0)
-        error = router_open(&asking->router, &scenario->subject.routers, token, scenario->plan.connections, hear, asking);
+        error =
+            router_open(&asking->router, &scenario->subject.routers, token, scenario->plan.connections, hear, asking);
     if (error == 0 && crowd_heed(&scenario->crowd, asking->router.epoll) != 0)
         error = complain(LEDIG_EIO, "an epoll set cannot be watched");
     return error;

@@ -77,6 +77,10 @@ static const struct entry entries[] = {
       .seconds = 10,
       .spreads = true,
       .asks = true}},
+    {"mixed",
+     "a working day in a few seconds: arrivals, meetings, lunches, phones that change network",
+     mixed_run,
+     {.subscribers = 2000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 30, .is_mixed = true}},
 };
 
 static const char head[] =
@@ -99,7 +103,7 @@ static const char tail[] =
     "  --changes R       a second in all, while questions are asked (ask)\n"
     "  --connections N   over which questions are asked (ask: 32)\n"
     "  --saturate        the next question as soon as a connection is free: the most answers a second (ask)\n"
-    "  --seed N          of what happens at random: the same for the same seed (ask; 1)\n"
+    "  --seed N          of what happens at random: the same for the same seed (ask, mixed; 1)\n"
     "  --seconds S       how long\n"
     "  --rounds N        of each side, where rounds take turns (one a second, at least 8)\n"
     "  --stalled N       subscribers that stop reading (stall)\n"
@@ -194,6 +198,7 @@ static void fill_in(struct plan *plan, const struct plan *standard) {
     plan->spreads = standard->spreads && !plan->against_limit;
     plan->storms = standard->storms;
     plan->asks = standard->asks;
+    plan->is_mixed = standard->is_mixed;
     fill(&plan->connections, standard->connections);
     fill(&plan->seed, 1);
     if (plan->changes == 0) plan->changes = standard->changes;
@@ -215,8 +220,21 @@ static void fill_in(struct plan *plan, const struct plan *standard) {
     if (plan->rate == 0 && !plan->against_limit && !plan->saturates) plan->rate = standard->rate;
 }
 
+/* Its companies are of different sizes; and the broker's own times are shortened with it. */
+static void adapt_to_day(struct plan *plan) {
+    static const char *const flags[] = {"--grace-ms", "1000", "--background-ms", "1000"};
+    struct group groups[SCENARIO_GROUPS_MAX];
+    size_t count = scenario_group(plan, groups);
+    plan->companies = 0;
+    for (size_t i = 0; i < count; i++)
+        plan->companies += groups[i].companies;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        plan->flags[i] = flags[i];
+}
+
 /* What was not said. False after a complaint. */
 static bool complete(struct plan *plan, const struct entry *entry) {
+    const bool is_several = plan->companies > 0 || plan->publishers > 0 || plan->people > 0 || plan->rate > 0;
     bool may_compare = strcmp(entry->name, "fanout") == 0;
     fill_in(plan, &entry->plan);
     if (strcmp(entry->name, "stall") == 0) {
@@ -227,7 +245,10 @@ static bool complete(struct plan *plan, const struct entry *entry) {
         if (plan->patience_s < 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0)
             plan->patience_s = 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0;
     }
-    if (!plan->asks && plan->saturates)
+    if (plan->is_mixed) adapt_to_day(plan);
+    if (plan->is_mixed && is_several)
+        complain(0, "mixed makes companies, people and changes out of --subscribers and --seed");
+    else if (!plan->asks && plan->saturates)
         complain(0, "--saturate is for ask");
     else if (plan->saturates && plan->rate > 0)
         complain(0, "--saturate asks as fast as it is answered: there is no --rate");
@@ -242,7 +263,7 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (plan->against_limit && (!may_compare || plan->companies != 1))
         complain(0, "--against-limit is for fanout in one company");
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
-             strcmp(entry->name, "storm") != 0 && !plan->asks && plan->companies != 1)
+             strcmp(entry->name, "storm") != 0 && !plan->asks && !plan->is_mixed && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
     else if (plan->generators > 1 && !plan->spreads)
         complain(0, "only fanout (without --against-limit), idle, storm and ask can be played by several --generators");

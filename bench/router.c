@@ -16,9 +16,9 @@
 #define CONNECT_S 10 /* blocking, on its own line: a listener on the same machine answers at once */
 
 struct router_line {
-    int descriptor; /* -1 = none */
+    int descriptor;       /* -1 = none */
     bool is_asking, ends; /* ends: the broker said that it closes after this answer */
-    uint32_t times; /* that the question was sent */
+    uint32_t times;       /* that the question was sent */
     struct question question;
     size_t length;
     char bytes[ROUTER_ANSWER_BYTES_MAX + 1]; /* of the answer so far */
@@ -88,8 +88,8 @@ static int send_question(const struct router *router, const struct router_line *
     char request[REQUEST_BYTES_MAX], number[EMPLOYER_NUMBER_CHARS];
     employer_number(line->question.company, line->question.person, number);
     int length = snprintf(request, sizeof request,
-                          "GET /v1/route?to=%%2B%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", number + 1,
-                          router->endpoint->host, router->token);
+                          "GET /v1/route?to=%%2B%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
+                          number + 1, router->endpoint->host, router->token);
     if (length < 0 || (size_t)length >= sizeof request) return LEDIG_ETOO_LARGE;
     return send(line->descriptor, request, (size_t)length, MSG_NOSIGNAL) == length ? 0 : LEDIG_EIO;
 }
@@ -182,8 +182,8 @@ static void lose_line(struct router *router, uint32_t number) {
 static void hear(struct router *router, uint32_t number) {
     struct router_line *line = &router->line[number];
     if (line->descriptor < 0) return; /* hung up in this turn */
-    ssize_t got = recv(line->descriptor, line->bytes + line->length, ROUTER_ANSWER_BYTES_MAX - line->length,
-                       MSG_DONTWAIT);
+    ssize_t got =
+        recv(line->descriptor, line->bytes + line->length, ROUTER_ANSWER_BYTES_MAX - line->length, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0 || !line->is_asking) { /* unasked bytes, or more than an answer has, end it too */
         lose_line(router, number);

@@ -11,14 +11,36 @@
 #include <unistd.h>
 
 #define WORKER_CONNECTIONS_MAX 15000 /* of one worker, where their number is not said */
+#define MIXED_SMALL 12               /* devices of a small company on a mixed day */
+#define MIXED_MIDDLE 90
 
-static void group(struct scenario *scenario) {
-    const struct plan *plan = &scenario->plan;
-    uint32_t storming = plan->subscribers - plan->watchers;
-    if (plan->watchers)
-        scenario->groups[scenario->group_count++] = (struct group){1, plan->watchers, 0, plan->publishers};
-    scenario->groups[scenario->group_count++] =
-        (struct group){plan->companies, storming, plan->people, plan->watchers ? 1 : plan->publishers};
+static uint32_t parts(uint32_t whole, uint32_t part) {
+    return (whole + part - 1) / part;
+}
+
+/* So many companies, of that size on average, in which every third device is somebody's second one. */
+static struct group mixed_group(uint32_t subscribers, uint32_t size) {
+    struct group group = {.companies = subscribers / size ? subscribers / size : 1, .subscribers = subscribers};
+    uint32_t each = parts(subscribers, group.companies);
+    group.people = each < 3 ? each : each * 2 / 3;
+    if (group.people > CROWD_PEOPLE_MAX) group.people = CROWD_PEOPLE_MAX;
+    group.publishers = group.people;
+    return group;
+}
+
+size_t scenario_group(const struct plan *plan, struct group groups[static SCENARIO_GROUPS_MAX]) {
+    size_t count = 0;
+    if (plan->is_mixed) {
+        uint32_t large = plan->subscribers / 2, middle = plan->subscribers * 3 / 10;
+        groups[count++] = mixed_group(plan->subscribers - large - middle, MIXED_SMALL);
+        if (middle > 0) groups[count++] = mixed_group(middle, MIXED_MIDDLE);
+        if (large > 0) groups[count++] = mixed_group(large, large);
+        return count;
+    }
+    if (plan->watchers) groups[count++] = (struct group){1, plan->watchers, 0, plan->publishers};
+    groups[count++] = (struct group){plan->companies, plan->subscribers - plan->watchers, plan->people,
+                                     plan->watchers ? 1 : plan->publishers};
+    return count;
 }
 
 /* As many as the crowd's own arithmetic gives each company. */
@@ -39,10 +61,6 @@ static int import_all(struct scenario *scenario) {
         }
     progress_end();
     return error;
-}
-
-static uint32_t parts(uint32_t whole, uint32_t part) {
-    return (whole + part - 1) / part;
 }
 
 static int open_subject(struct scenario *scenario) {
@@ -72,7 +90,7 @@ int scenario_open(struct scenario *scenario, const struct plan *plan) {
     if (error == 0) error = open_tls(scenario);
     if (error == 0) error = employer_open(&scenario->employer, &scenario->subject);
     if (error == 0 && cores_pin(scenario->cores.generator) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
-    group(scenario);
+    scenario->group_count = scenario_group(plan, scenario->groups);
     return error ? error : import_all(scenario);
 }
 
@@ -87,18 +105,17 @@ static uint32_t processes(const struct plan *plan) {
 }
 
 int scenario_gather(struct scenario *scenario, uint32_t spare_sockets) {
-    struct crowd_options options = {
-        .subject = &scenario->subject,
-        .employer = &scenario->employer,
-        .groups = scenario->groups,
-        .group_count = scenario->group_count,
-        .spare_sockets = spare_sockets,
-        .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
-        .share = {.first_publishes = scenario->plan.rate > 0 || scenario->plan.asks,
-                  .first_has_no_others = scenario->plan.asks,
-                  .others_from = scenario->plan.storms ? 1 : 0},
-        .tls = scenario->tls,
-        .forgets_sessions = scenario->plan.forgets_sessions};
+    struct crowd_options options = {.subject = &scenario->subject,
+                                    .employer = &scenario->employer,
+                                    .groups = scenario->groups,
+                                    .group_count = scenario->group_count,
+                                    .spare_sockets = spare_sockets,
+                                    .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
+                                    .share = {.first_publishes = scenario->plan.rate > 0 || scenario->plan.asks,
+                                              .first_has_no_others = scenario->plan.asks,
+                                              .others_from = scenario->plan.storms ? 1 : 0},
+                                    .tls = scenario->tls,
+                                    .forgets_sessions = scenario->plan.forgets_sessions};
     const uint32_t count = processes(&scenario->plan);
     int error = 0;
     scenario->rss_before = subject_rss_bytes(&scenario->subject);
@@ -366,9 +383,9 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
     if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->wrong_answers == 0 && figures->gone == 0 &&
         figures->broken == 0)
         return 0;
-    complain(0, "%llu wrong views, %llu wrong answers, %llu changes lost, %u connections lost, %llu frames not understood",
+    complain(0,
+             "%llu wrong views, %llu wrong answers, %llu changes lost, %u connections lost, %llu frames not understood",
              (unsigned long long)verdict->wrong_views, (unsigned long long)figures->wrong_answers,
-             (unsigned long long)verdict->lost, (unsigned)figures->gone,
-             (unsigned long long)figures->broken);
+             (unsigned long long)verdict->lost, (unsigned)figures->gone, (unsigned long long)figures->broken);
     return 2;
 }
