@@ -303,16 +303,27 @@ void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf)
     epoll_ctl(crowd->epoll, EPOLL_CTL_MOD, subscriber->websocket.descriptor, &event);
 }
 
+/* What it asked for may be done or not: nobody can say how late it is. */
+static void give_up_requests(struct crowd *crowd, struct subscriber *subscriber) {
+    struct assembly *company = &crowd->company[subscriber->company];
+    struct publisher *publisher =
+        subscriber->person < company->publishers ? &company->publisher[subscriber->person] : NULL;
+    crowd->changes_open -= subscriber->changes_open;
+    crowd->devices_open -= subscriber->devices_open;
+    if (subscriber->changes_open > 0 && publisher)
+        for (int32_t sequence = publisher->acknowledged + 1; sequence <= publisher->asked; sequence++)
+            publisher->made[sequence].due_ns = DUE_UNKNOWN;
+    subscriber->changes_open = subscriber->devices_open = 0;
+}
+
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber) {
     if (subscriber->stage != STAGE_LIVE) return;
     crowd_set_aside(crowd, subscriber, true);
     websocket_close(&subscriber->websocket); /* which keeps the ticket */
     subscriber->stage = STAGE_IDLE;
     crowd->live--;
-    crowd->next_to_connect = crowd->wanted;          /* nobody comes back yet */
-    crowd->changes_open -= subscriber->changes_open; /* what became of them will be seen */
-    crowd->devices_open -= subscriber->devices_open;
-    subscriber->changes_open = subscriber->devices_open = 0;
+    crowd->next_to_connect = crowd->wanted; /* nobody comes back yet */
+    give_up_requests(crowd, subscriber);
 }
 
 void crowd_fall_silent(struct crowd *crowd, struct subscriber *subscriber) {

@@ -138,8 +138,8 @@ void crowd_set_aside(struct crowd *crowd, struct subscriber *subscriber, bool as
 /* It reads nothing any more, or goes on. */
 void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf);
 
-/* Breaks its connection off; crowd_reconnect lets all who are away come back, at most `at_once` at a time, with resume,
- * from the next turn on. */
+/* Breaks its connection off, and what becomes of its open requests is left open; crowd_reconnect lets all who are away
+ * come back, at most `at_once` at a time, with resume, from the next turn on. */
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber);
 void crowd_reconnect(struct crowd *crowd, uint32_t at_once);
 

@@ -107,13 +107,13 @@ static int set(struct shift *shift, struct subscriber *subscriber, const struct 
                                              [DAY_FOCUS] = {.status = "dnd"},
                                              [DAY_GONE_HOME] = {.status = "away"}};
     struct assembly *company = &shift->scenario->crowd.company[subscriber->company];
-    int64_t now_ns = clock_now_ns(), due_ns = at_ns(shift, event->at_s);
+    int64_t due_ns = at_ns(shift, event->at_s);
     struct status status = statuses[event->what];
     int64_t ahead_ms = (int64_t)(event->for_s * shift->ns_a_second / 1e6);
     if (event->what == DAY_GONE_HOME) ahead_ms = event->for_s * INT64_C(1000); /* tomorrow does not come in this run */
     if (event->for_s > 0) status.until_ms = clock_wall_ms() + (ahead_ms > RETURN_AHEAD_MS ? ahead_ms : RETURN_AHEAD_MS);
     /* Nobody could set it before the device was there. */
-    if (subscriber->heeds_from_ns != INT64_MAX && due_ns < subscriber->heeds_from_ns) due_ns = now_ns;
+    if (due_ns < subscriber->live_from_ns) due_ns = clock_now_ns();
     return publisher_set(&company->publisher[subscriber->person], &status, due_ns);
 }
 

@@ -251,6 +251,7 @@ static void become_live(struct subscriber *subscriber) {
     if (subscriber->websocket.resumed_session) subscriber->crowd->resumed_sessions++;
     bool lags = subscriber->state && strcmp(subscriber->state, "background") == 0;
     int64_t now_ns = clock_now_ns(), called_ns = subscriber->called_ns;
+    subscriber->live_from_ns = now_ns;
     subscriber->heeds_from_ns = lags ? INT64_MAX : called_ns ? now_ns : 0;
     if (called_ns == 0) called_ns = subscriber->crowd->storm_began_ns;
     if (called_ns == 0) return;
@@ -282,6 +283,15 @@ static int64_t due_of(const struct crowd *crowd, const struct assembly *company,
 static int32_t shown_by(const struct digest_row *row, const struct publisher *publisher, const struct seen *seen) {
     if (row->sequence != SEQUENCE_NONE) return row->sequence;
     return publisher->taken_back > seen->sequence ? publisher->taken_back : seen->sequence;
+}
+
+/* The oldest change of those that are seen with this one. To take back where nothing stands shows in no row. */
+static int32_t oldest_shown(const struct publisher *publisher, const struct seen *seen, int32_t sequence) {
+    int32_t oldest = seen->sequence + 1;
+    if (!seen->is_plain || !publisher->subscriber) return oldest;
+    while (oldest < sequence && is_taken_back(&publisher->made[oldest].status))
+        oldest++;
+    return oldest;
 }
 
 /* How long after somebody's return time has passed this is seen. */
@@ -323,8 +333,10 @@ static void receive(struct subscriber *subscriber, const struct digest *digest, 
         bool counts = subscriber->tally == &crowd->tally && !subscriber->is_aside && sequence > seen->sequence &&
                       sequence <= asked_of(crowd, company, row->publisher);
         if (counts) { /* from when the oldest change that it brings should have been sent */
-            int64_t due_ns = due_of(crowd, company, row->publisher, seen->sequence + 1), late_ns = now_ns - due_ns;
-            if (seen->sequence != SEQUENCE_NONE && due_ns >= subscriber->heeds_from_ns &&
+            int64_t due_ns = due_of(crowd, company, row->publisher, oldest_shown(publisher, seen, sequence)),
+                    late_ns = now_ns - due_ns;
+            if (seen->sequence != SEQUENCE_NONE && !(is_plain && seen->is_plain) &&
+                due_ns >= subscriber->heeds_from_ns &&
                 (crowd->storm_began_ns == 0 ||
                  subscriber->company == 0)) /* else it was away, or has only begun to follow */
                 histogram_record(&crowd->latency_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);

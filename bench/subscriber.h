@@ -60,6 +60,7 @@ struct subscriber {
     uint32_t favourites;                 /* the first so many of the circle, or of as many, are that */
     uint32_t changes_open, devices_open; /* of its own requests, those without an answer */
     int64_t called_ns;                   /* when it was told to come back, for how long that takes; 0 = never */
+    int64_t live_from_ns;                /* since when it has been live again */
     int64_t heeds_from_ns; /* changes that were due earlier do not count for latency: it was away, or lagged */
     bool is_in_series;     /* frames with `more` came after the place */
     bool wants_write;      /* as epoll was last told */
@@ -68,13 +69,15 @@ struct subscriber {
     bool may_go;           /* the broker may cut it off */
 };
 
+#define DUE_UNKNOWN INT64_MIN
+
 struct status {                    /* as a person sets it; texts are constants */
     const char *status, *activity; /* activity may be NULL */
     int64_t until_ms;              /* return time, since the Unix epoch; 0 = none */
 };
 
 struct change_made {
-    int64_t due_ns; /* when it should have been sent (monotonic) */
+    int64_t due_ns; /* when it should have been sent (monotonic); DUE_UNKNOWN = its line broke before the answer */
     struct status status;
 };
 
