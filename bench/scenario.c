@@ -2,6 +2,7 @@
 #include "bench/bound.h"
 #include "bench/compare.h"
 #include "bench/plot.h"
+#include "bench/replica.h"
 #include "bench/terminal.h"
 #include "bench/tls.h"
 
@@ -152,6 +153,7 @@ void figures_begin(struct figures *figures, struct scenario *scenario) {
                                 .redis_ns = process_cpu_ns(scenario->subject.redis),
                                 .router_ns = process_cpu_ns(scenario->subject.router),
                                 .wall_ns = clock_now_ns(),
+                                .replica_bytes = -1,
                                 .bytes_per_connection = (double)NAN};
     crowd->latency_us = crowd->complete_us = (struct histogram){0};
     if (generators_order(&scenario->generators, crowd, ORDER_BEGIN) != 0) figures->failed = true;
@@ -198,9 +200,22 @@ void figures_end(struct figures *figures, struct scenario *scenario, int64_t beg
     int64_t last_ns = add_others(figures, scenario);
     figures->seconds = (double)((began_ns && last_ns > ended_ns ? last_ns : ended_ns) - began_ns) / 1e9;
     figures->rss_bytes = subject_rss_bytes(&scenario->subject);
-    if (figures->rss_bytes >= 0 && scenario->rss_before >= 0)
-        figures->bytes_per_connection =
-            (double)(figures->rss_bytes - scenario->rss_before) / scenario->plan.subscribers;
+}
+
+/* Of several workers each has its replicas: what is beyond one of each company is taken out. Where that cannot be
+ * measured, they are in it. */
+static int share_memory(struct figures *figures, struct scenario *scenario) {
+    const uint32_t workers = (uint32_t)scenario->subject.worker_count, companies = scenario->crowd.options.companies;
+    if (figures->rss_bytes < 0 || scenario->rss_before < 0) return 0;
+    double growth = (double)(figures->rss_bytes - scenario->rss_before);
+    if (workers > 1 && scenario->subject.started && scenario->subject.router > 0) {
+        int error = replica_measure(scenario, &figures->replica_bytes);
+        if (error != 0) return error;
+        double further = replica_expected(scenario->groups, scenario->group_count, workers) - companies;
+        growth -= further * (double)figures->replica_bytes / companies;
+    }
+    figures->bytes_per_connection = growth / scenario->plan.subscribers;
+    return 0;
 }
 
 static double per(double value, double by) {
@@ -261,6 +276,10 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     else
         report_count(report, "broker_rss_bytes", figures->rss_bytes);
     report_number(report, "bytes_per_connection", figures->bytes_per_connection);
+    if (figures->replica_bytes < 0)
+        json_object_set_new(report, "replica_bytes", json_null());
+    else
+        report_count(report, "replica_bytes", figures->replica_bytes);
     report_count(report, "generators", generator_count(scenario));
     report_count(report, "workers", (int64_t)scenario->subject.worker_count);
     json_object_set_new(report, "tls", json_boolean(scenario->subject.apps.tls));
@@ -313,8 +332,12 @@ static void print_table(const struct figures *figures, const struct scenario *sc
     print_traffic(figures);
     print_latency(&scenario->crowd.latency_us);
     if (figures->rss_bytes >= 0) {
-        printf("  %-22s %14.1f MiB   %.0f bytes of growth a connection\n", "broker's memory",
-               (double)figures->rss_bytes / 1048576, figures->bytes_per_connection);
+        printf("  %-22s %14.1f MiB   %.0f bytes of growth a connection%s\n", "broker's memory",
+               (double)figures->rss_bytes / 1048576, figures->bytes_per_connection,
+               figures->replica_bytes < 0 ? "" : ", with one replica of each company");
+        if (figures->replica_bytes >= 0)
+            printf("  %-22s %14.1f MiB   on each further worker\n", "replicas of all",
+                   (double)figures->replica_bytes / 1048576);
         printf("  %-22s %14.2f s     %.0f %% of a core\n", "broker's processor time", (double)figures->cpu_ns / 1e9,
                per((double)figures->cpu_ns / 1e7, figures->seconds));
     }
@@ -368,7 +391,7 @@ static int check_all(struct figures *figures, struct scenario *scenario) {
 
 int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more) {
     const char *json = scenario->plan.json;
-    if (check_all(figures, scenario) != 0) {
+    if (check_all(figures, scenario) != 0 || share_memory(figures, scenario) != 0) {
         json_decref(more);
         return 1;
     }

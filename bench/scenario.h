@@ -73,7 +73,8 @@ struct figures {
     bool failed;
     uint64_t refused, broken; /* of all generators, as the next ones */
     uint32_t gone;
-    double bytes_per_connection; /* NAN = not to be seen */
+    double bytes_per_connection; /* as if one worker served all; NAN = not to be seen */
+    int64_t replica_bytes;       /* of all companies, on one worker; -1 = not measured */
     struct verdict verdict;
     uint64_t wrong_answers;  /* a scenario's own finding, as the next one: they count as a wrong view does */
     uint32_t gone_elsewhere; /* connections lost that are not the crowd's */
