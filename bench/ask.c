@@ -18,6 +18,12 @@
 #define BURST 64                         /* questions sent before answers are read again */
 #define WARM_ROUNDS 3                    /* the second question about a company loads it */
 
+enum phase {
+    WARMING, /* the router worker may still show what was before: asked again, and not judged */
+    PLAYING,
+    SETTLING /* only the last change is right; what is not is asked again, and what is never so is wrong */
+};
+
 struct asking {
     struct scenario *scenario;
     struct router router;
@@ -25,8 +31,8 @@ struct asking {
     int64_t first_return_ms; /* of sequence number 0 */
     int32_t *shown;          /* the latest change in an answer, by publisher's number in all */
     int64_t *version;        /* likewise, by company */
-    bool is_final;           /* only the last change is right, and what is wrong is asked again */
-    uint8_t *settled;        /* by publisher's number: it was seen to be right */
+    enum phase phase;
+    uint8_t *settled; /* by publisher's number: in this phase it was seen to show the last change */
     struct histogram latency_us, cold_us, behind_us;
     struct histogram *into; /* which of them, just now; NULL = none */
     uint64_t wrong, behind, problems;
@@ -81,9 +87,8 @@ static const char *judge_change(struct asking *asking, const struct question *qu
         return "an action that the rule does not give";
     if (sequence < question->shown) return "it went back behind an earlier answer";
     if (sequence > asking->shown[number]) asking->shown[number] = sequence;
-    if (asking->is_final) {
-        if (sequence >= publisher->acknowledged) asking->settled[number] = 1;
-    } else if (sequence < question->acknowledged) {
+    if (sequence >= publisher->acknowledged) asking->settled[number] = 1;
+    if (asking->phase == PLAYING && sequence < question->acknowledged) {
         int64_t late_ns = question->sent_ns - publisher->made[sequence + 1].due_ns;
         asking->behind++;
         histogram_record(&asking->behind_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
@@ -111,9 +116,9 @@ static void hear(void *arg, const struct question *question, const json_t *docum
     struct asking *asking = arg;
     int64_t late_ns = clock_now_ns() - question->due_ns;
     if (asking->into) histogram_record(asking->into, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-    if (!document) asking->problems++;
+    if (!document && asking->phase != WARMING) asking->problems++;
     const char *wrong = document ? judge(asking, question, document) : "no answer but a problem";
-    if (wrong) note_wrong(asking, question, wrong);
+    if (wrong && asking->phase != WARMING) note_wrong(asking, question, wrong);
 }
 
 /* ---- Asking ---- */
@@ -216,15 +221,15 @@ static int play(struct asking *asking) {
     return 0;
 }
 
-/* Every number once, but for those that are settled. */
-static int ask_all(struct asking *asking, const char *what) {
+/* Every number once, with `again` those alone that are not settled. */
+static int ask_all(struct asking *asking, const char *what, bool again) {
     const struct crowd *crowd = &asking->scenario->crowd;
     int64_t moved_ns = clock_now_ns();
     for (uint32_t c = 0; c < crowd->options.companies; c++) {
         const struct assembly *company = &crowd->company[c];
         progress_show(what, c, crowd->options.companies);
         for (uint32_t p = 0; p < company->people && !is_lost(asking);) {
-            if (asking->is_final && p < company->publishers && asking->settled[company->on_board + p]) {
+            if (again && p < company->publishers && asking->settled[company->on_board + p]) {
                 p++;
             } else if (router_can_ask(&asking->router)) {
                 ask(asking, c, p++, clock_now_ns());
@@ -239,16 +244,6 @@ static int ask_all(struct asking *asking, const char *what) {
     return 0;
 }
 
-/* The numbers are found and the companies loaded, as they are for a router that has asked for a while. */
-static int warm_up(struct asking *asking) {
-    asking->into = &asking->cold_us;
-    int error = ask_all(asking, "asking for the first time");
-    asking->into = NULL;
-    for (int i = 1; i < WARM_ROUNDS && error == 0; i++)
-        error = ask_all(asking, "asking again");
-    return error;
-}
-
 static uint64_t unsettled(const struct asking *asking) {
     const struct crowd *crowd = &asking->scenario->crowd;
     uint64_t count = 0, publishers = crowd_publishers(crowd->options.groups, crowd->options.group_count);
@@ -257,18 +252,26 @@ static uint64_t unsettled(const struct asking *asking) {
     return count;
 }
 
-/* The last changes have reached all; then each number shows the last one. The router worker may hear of it a little
- * later: what differs is asked again until the patience is over. */
-static int settle(struct asking *asking) {
-    struct scenario *scenario = asking->scenario;
+/* Until each number shows the last change, or the patience is over: the router worker may hear of it a little later. */
+static int settle(struct asking *asking, const char *what) {
+    const struct scenario *scenario = asking->scenario;
     const int64_t deadline_ns = clock_now_ns() + (int64_t)(scenario->plan.patience_s * 1e9);
-    asking->is_final = true;
+    memset(asking->settled, 0, crowd_publishers(scenario->groups, scenario->group_count));
+    int error = ask_all(asking, what, false);
+    while (error == 0 && unsettled(asking) > 0 && !is_lost(asking) && clock_now_ns() < deadline_ns)
+        error = ask_all(asking, what, true);
+    return error;
+}
+
+/* The numbers are found and the companies loaded, as they are for a router that has asked for a while. */
+static int warm_up(struct asking *asking) {
+    asking->phase = WARMING;
+    asking->into = &asking->cold_us;
+    int error = ask_all(asking, "asking for the first time", false);
     asking->into = NULL;
-    do {
-        int error = ask_all(asking, "the last answers");
-        if (error != 0) return error;
-    } while (unsettled(asking) > 0 && !is_lost(asking) && clock_now_ns() < deadline_ns);
-    return 0;
+    for (int i = 1; i < WARM_ROUNDS && error == 0; i++)
+        error = ask_all(asking, "asking again", false);
+    return error ? error : settle(asking, "asking again");
 }
 
 static int catch_up(struct scenario *scenario) {
@@ -313,6 +316,7 @@ static json_t *make_report(const struct asking *asking, const struct asked *aske
     report_count(more, "asked_again", (int64_t)asking->router.asked_again);
     report_count(more, "problems", (int64_t)asking->problems);
     report_count(more, "wrong_answers", (int64_t)(asking->wrong + asked->unsettled));
+    json_object_set_new(more, "first_wrong", asking->wrong ? json_string(asking->what) : json_null());
     return more;
 }
 
@@ -370,6 +374,7 @@ static int run(struct asking *asking, struct figures *figures, struct asked *ask
     int64_t began_ns = clock_now_ns(), router_ns = process_cpu_ns(scenario->subject.router);
     uint64_t answered = asking->router.answered;
     asking->into = &asking->latency_us;
+    asking->phase = PLAYING;
     if (play(asking) != 0) return LEDIG_EIO;
     int64_t ended_ns = clock_now_ns();
     asking->answers = asking->router.answered - answered;
@@ -379,7 +384,9 @@ static int run(struct asking *asking, struct figures *figures, struct asked *ask
                           : (double)(process_cpu_ns(scenario->subject.router) - router_ns) / 1e9;
     if (catch_up(scenario) != 0) return LEDIG_EIO;
     figures_end(figures, scenario, began_ns, ended_ns);
-    if (settle(asking) != 0) return LEDIG_EIO;
+    asking->into = NULL;
+    asking->phase = SETTLING;
+    if (settle(asking, "the last answers") != 0) return LEDIG_EIO;
     asked->unsettled = unsettled(asking);
     figures->wrong_answers = asking->wrong + asked->unsettled;
     figures->gone_elsewhere = asking->router.cut_off;

@@ -60,6 +60,8 @@ struct crowd_options {
     struct share share;
     SSL_CTX *tls; /* as the subject's certificate needs; NULL without TLS */
     bool forgets_sessions;
+    uint32_t seed; /* of a day that is played, and how long it takes */
+    double day_s;
 };
 
 struct crowd {

@@ -132,6 +132,8 @@ static void go_home(struct hours *hours) {
 static void spend(struct hours *hours, enum day_kind kind) {
     hours->until_s = DAY_ENDS_S;
     switch (kind) {
+    case DAY_ELSEWHERE:
+        break;
     case DAY_SWITCHBOARD:
         arrive(hours, CLOCK(6, 30), 0);
         rest(hours, DAY_LUNCH, CLOCK(11, 0), 30 * MINUTE);
@@ -177,12 +179,14 @@ void day_free(struct day *day) {
 }
 
 uint64_t day_mark(const struct day *day) {
-    uint64_t mark = UINT64_C(0xcbf29ce484222325); /* FNV-1a, a field at a time */
+    uint64_t sum = 0;
     for (size_t i = 0; i < day->count; i++) {
         const struct day_event *event = &day->event[i];
-        const uint32_t fields[] = {event->at_s, event->for_s, event->who, event->act, event->what};
+        const uint32_t fields[] = {event->at_s, event->for_s, event->who, event->nth, event->act, event->what};
+        uint64_t mark = UINT64_C(0xcbf29ce484222325); /* FNV-1a, a field at a time */
         for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
             mark = (mark ^ fields[f]) * UINT64_C(0x100000001b3);
+        sum += mark;
     }
-    return mark;
+    return sum;
 }

@@ -14,6 +14,7 @@
 #define DAY_ENDS_S (18 * 3600)
 
 enum day_kind {
+    DAY_ELSEWHERE,   /* nobody here: no day is drawn */
     DAY_SWITCHBOARD, /* there before the others, and to the end */
     DAY_DESK,        /* a computer at work */
     DAY_MOBILE,      /* somebody with nothing but a phone */
@@ -55,7 +56,7 @@ uint32_t day_draw(uint32_t seed, uint32_t who, uint32_t purpose, uint32_t below)
 int day_plan(struct day *day, uint32_t seed, const enum day_kind *kinds, uint32_t count);
 void day_free(struct day *day); /* {0} too */
 
-/* A checksum of all of it, to tell two days apart. */
+/* A checksum of all of it, to tell two days apart. Of one that is drawn in parts, the sum of theirs. */
 uint64_t day_mark(const struct day *day);
 
 #endif

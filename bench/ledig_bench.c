@@ -80,7 +80,7 @@ static const struct entry entries[] = {
     {"mixed",
      "a working day in a few seconds: arrivals, meetings, lunches, phones that change network",
      mixed_run,
-     {.subscribers = 2000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 30, .is_mixed = true}},
+     {.subscribers = 2000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 30, .spreads = true, .is_mixed = true}},
 };
 
 static const char head[] =
@@ -113,7 +113,7 @@ static const char tail[] =
     "  --svg FILE        a plot: latency by percentile; of grow, cost against size\n"
     "  --compare FILE    an earlier --json of the same scenario, set beside this run\n"
     "  --workers N       of the broker that is started, for apps (one for each 15,000 connections)\n"
-    "  --generators N    processes of this one (fanout, idle, storm, ask; one for each 15,000 connections)\n"
+    "  --generators N    processes of this one (fanout, idle, storm, ask, mixed; one for each 15,000 connections)\n"
     "  --tls             the broker that is started speaks TLS, with a P-256 certificate made for it\n"
     "  --full-handshakes no TLS session is resumed\n"
     "  --url URL         a broker that runs, ws://host:port/v1; it gets companies bench-00000, bench-00001, …\n"
@@ -265,8 +265,12 @@ static bool complete(struct plan *plan, const struct entry *entry) {
     else if (strcmp(entry->name, "fanout") != 0 && strcmp(entry->name, "idle") != 0 &&
              strcmp(entry->name, "storm") != 0 && !plan->asks && !plan->is_mixed && plan->companies != 1)
         complain(0, "%s is played in one company", entry->name);
+    else if (plan->is_mixed && plan->generators > plan->companies)
+        complain(0, "a day of %u companies cannot be shared by more --generators", (unsigned)plan->companies);
     else if (plan->generators > 1 && !plan->spreads)
-        complain(0, "only fanout (without --against-limit), idle, storm and ask can be played by several --generators");
+        complain(
+            0,
+            "only fanout (without --against-limit), idle, storm, ask and mixed can be played by several --generators");
     else if (plan->url && (plan->workers || plan->tls))
         complain(0, "--workers and --tls are for a broker that is started here");
     else if ((plan->url == NULL) != (plan->data == NULL) || (plan->router_url && !plan->url))

@@ -14,6 +14,7 @@
 #define WORKER_CONNECTIONS_MAX 15000 /* of one worker, where their number is not said */
 #define MIXED_SMALL 12               /* devices of a small company on a mixed day */
 #define MIXED_MIDDLE 90
+#define MIXED_LARGE 1500 /* at most; of these devices 1,000 are the first of somebody */
 
 static uint32_t parts(uint32_t whole, uint32_t part) {
     return (whole + part - 1) / part;
@@ -35,7 +36,7 @@ size_t scenario_group(const struct plan *plan, struct group groups[static SCENAR
         uint32_t large = plan->subscribers / 2, middle = plan->subscribers * 3 / 10;
         groups[count++] = mixed_group(plan->subscribers - large - middle, MIXED_SMALL);
         if (middle > 0) groups[count++] = mixed_group(middle, MIXED_MIDDLE);
-        if (large > 0) groups[count++] = mixed_group(large, large);
+        if (large > 0) groups[count++] = mixed_group(large, large < MIXED_LARGE ? large : MIXED_LARGE);
         return count;
     }
     if (plan->watchers) groups[count++] = (struct group){1, plan->watchers, 0, plan->publishers};
@@ -116,7 +117,9 @@ int scenario_gather(struct scenario *scenario, uint32_t spare_sockets) {
                                               .first_has_no_others = scenario->plan.asks,
                                               .others_from = scenario->plan.storms ? 1 : 0},
                                     .tls = scenario->tls,
-                                    .forgets_sessions = scenario->plan.forgets_sessions};
+                                    .forgets_sessions = scenario->plan.forgets_sessions,
+                                    .seed = scenario->plan.seed,
+                                    .day_s = scenario->plan.seconds};
     const uint32_t count = processes(&scenario->plan);
     int error = 0;
     scenario->rss_before = subject_rss_bytes(&scenario->subject);
@@ -175,9 +178,11 @@ static int64_t add_others(struct figures *figures, struct scenario *scenario) {
         add_tally(&figures->tally, &count->tally);
         histogram_add(&scenario->crowd.latency_us, &count->latency_us);
         histogram_add(&scenario->crowd.return_us, &count->return_us);
+        histogram_add(&scenario->crowd.passed_us, &count->passed_us);
         scenario->crowd.resumed += count->resumed;
         scenario->crowd.resumed_sessions += count->resumed_sessions;
         figures->generator_ns += count->cpu_ns;
+        figures->changes += count->changes;
         figures->refused += count->refused;
         if (count->last_delivery_ns > last_ns) last_ns = count->last_delivery_ns;
     }
