@@ -121,7 +121,8 @@ static int check_descriptors(const struct crowd *crowd) {
     long descriptors = sysconf(_SC_OPEN_MAX);
     uint64_t sockets = (uint64_t)crowd->held + crowd->options.spare_sockets;
     if (descriptors <= 0 || sockets + CROWD_DESCRIPTORS_SPARE <= (uint64_t)descriptors) return 0;
-    return complain(LEDIG_ETOO_LARGE, "%llu connections need more than the %ld descriptors of one process here",
+    return complain(LEDIG_ETOO_LARGE,
+                    "%llu connections need more than the %ld descriptors of one process here; see --generators",
                     (unsigned long long)sockets, descriptors);
 }
 

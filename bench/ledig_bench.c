@@ -24,7 +24,7 @@
 
 /* What the command line does not say is taken from here; 0 = as said below. */
 struct entry {
-    const char *name, *help;
+    const char *name, *help, *title;
     int (*run)(struct scenario *scenario);
     struct plan plan;
 };
@@ -32,22 +32,27 @@ struct entry {
 static const struct entry entries[] = {
     {"fanout",
      "changes on schedule, each to all colleagues: rates and latencies",
+     "Changes on schedule, each to all colleagues",
      fanout_run,
      {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 100, .seconds = 10, .spreads = true}},
     {"burst",
      "changes as fast as they are taken, beside the raw send() loop",
+     "Changes as fast as they are taken",
      burst_run,
      {.subscribers = 1000, .companies = 1, .publishers = CROWD_PUBLISHERS_MAX, .people = 10000, .seconds = 24}},
     {"latency",
      "until the last colleague has it, beside the loop and a bare write",
+     "From a change until colleagues have it",
      latency_run,
      {.subscribers = 1000, .companies = 1, .publishers = 16, .rate = 20, .seconds = 10}},
     {"idle",
      "memory and processor time of connections that do nothing",
+     "Connections that do nothing",
      idle_run,
      {.subscribers = 10000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 5, .spreads = true}},
     {"storm",
      "everybody comes back at once, while others watch",
+     "Everybody comes back at once, while others watch",
      storm_run,
      {.subscribers = 16000,
       .companies = 150,
@@ -59,14 +64,17 @@ static const struct entry entries[] = {
       .storms = true}},
     {"stall",
      "some stop reading: what the others notice",
+     "Some stop reading: what the others notice",
      stall_run,
      {.subscribers = 10000, .companies = 1, .publishers = 16, .rate = 10, .seconds = 30, .stalled = 1000}},
     {"grow",
      "what a change costs against followers and connections",
+     "What a change costs the broker",
      grow_run,
      {.subscribers = 8000, .companies = 1, .publishers = 8, .rate = 50, .seconds = 36, .run_starts_small = true}},
     {"ask",
      "a router's questions on schedule, while people change",
+     "A router asks while people change",
      ask_run,
      {.subscribers = 1000,
       .companies = 1,
@@ -79,6 +87,7 @@ static const struct entry entries[] = {
       .asks = true}},
     {"mixed",
      "a working day in a few seconds: arrivals, meetings, lunches, phones that change network",
+     "A working day in a few seconds",
      mixed_run,
      {.subscribers = 2000, .publishers = CROWD_PUBLISHERS_MAX, .seconds = 30, .spreads = true, .is_mixed = true}},
 };
@@ -113,7 +122,9 @@ static const char tail[] =
     "  --svg FILE        a plot: latency by percentile; of grow, cost against size\n"
     "  --compare FILE    an earlier --json of the same scenario, set beside this run\n"
     "  --workers N       of the broker that is started, for apps (one for each 15,000 connections)\n"
-    "  --generators N    processes of this one (fanout, idle, storm, ask, mixed; one for each 15,000 connections)\n"
+    "  --generators N    processes of this one (fanout, idle, storm, ask, mixed; one for each 15,000 connections).\n"
+    "                    burst, latency, stall, grow and --against-limit have one, and no more connections than a\n"
+    "                    process may have descriptors (ulimit -Hn)\n"
     "  --tls             the broker that is started speaks TLS, with a P-256 certificate made for it\n"
     "  --full-handshakes no TLS session is resumed\n"
     "  --url URL         a broker that runs, ws://host:port/v1; it gets companies bench-00000, bench-00001, …\n"
@@ -126,6 +137,8 @@ static const char tail[] =
     "  ledig-bench fanout --subscribers 1000 --against-limit --json out.json\n"
     "  ledig-bench latency --svg latency.svg\n"
     "  ledig-bench idle --subscribers 10000 --compare last.json\n"
+    "  ledig-bench ask --rate 5000 --changes 50\n"
+    "  ledig-bench mixed --subscribers 2000 --seconds 30 --seed 7\n"
     "  ledig-bench fanout --url ws://127.0.0.1:7700/v1 --data var/data\n"
     "\n"
     "Exit code 0; 1 where it could not be set up; 2 where a view was wrong or a change lost.\n";
@@ -322,6 +335,7 @@ static int parse(int argc, char **argv, struct plan *plan, const struct entry **
         return complain(LEDIG_EBAD_REQUEST, "one scenario is needed, such as fanout; see ledig-bench --help");
     plan->scenario = argv[optind];
     *entry = find_entry(plan->scenario);
+    if (*entry) plan->title = (*entry)->title;
     return *entry && complete(plan, *entry) ? 0 : LEDIG_EBAD_REQUEST;
 }
 

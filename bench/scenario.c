@@ -355,14 +355,21 @@ static void print_table(const struct figures *figures, const struct scenario *sc
 }
 
 static int draw_latency(const struct scenario *scenario, const json_t *report) {
-    const struct plot plot = {.title = scenario->plan.scenario, .report = report};
+    char subtitle[160], subscribers[REPORT_GROUPED_CHARS], changes[REPORT_GROUPED_CHARS];
+    const uint32_t companies = scenario->crowd.options.companies;
+    snprintf(subtitle, sizeof subtitle, "%s subscribers in %u %s, %s changes in %.1f s",
+             report_grouped(scenario->plan.subscribers, subscribers), (unsigned)companies,
+             companies == 1 ? "company" : "companies",
+             report_grouped((double)json_integer_value(json_object_get(report, "changes")), changes),
+             json_number_value(json_object_get(report, "seconds")));
+    const struct plot plot = {.title = scenario->plan.title, .subtitle = subtitle, .report = report};
     struct plot_latency series[3 + SCENARIO_FURTHER_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < scenario->further_count; i++)
-        series[count++] = scenario->further[i];
     series[count++] = (struct plot_latency){"each delivery", &scenario->crowd.latency_us};
     series[count++] = (struct plot_latency){"until all have it", &scenario->crowd.complete_us};
     series[count++] = (struct plot_latency){"until live again", &scenario->crowd.return_us};
+    for (size_t i = 0; i < scenario->further_count; i++)
+        series[count++] = scenario->further[i];
     return plot_write_latency(&plot, series, count, scenario->plan.svg);
 }
 

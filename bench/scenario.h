@@ -14,7 +14,7 @@
 #define GROW_PARTS 32 /* a growing crowd begins with this part of it */
 
 struct plan {
-    const char *scenario;
+    const char *scenario, *title; /* title: of a plot */
     uint32_t subscribers, companies;
     uint32_t publishers;   /* of each company */
     uint32_t people;       /* of each company; 0 = as the crowd has it */

@@ -298,10 +298,11 @@ static int32_t oldest_shown(const struct publisher *publisher, const struct seen
 static void note_return(const struct subscriber *subscriber, const struct publisher *publisher, int32_t sequence,
                         int64_t now_ns) {
     if (!publisher->subscriber || sequence == SEQUENCE_NONE) return;
-    int64_t late_ms = clock_wall_ms() - publisher->made[sequence].status.until_ms;
-    if (publisher->made[sequence].status.until_ms == 0 || late_ms < 0) return;
-    if (now_ns - late_ms * INT64_C(1000000) < subscriber->heeds_from_ns) return;
-    histogram_record(&subscriber->crowd->passed_us, (uint64_t)late_ms * 1000);
+    const int64_t until_ms = publisher->made[sequence].status.until_ms;
+    int64_t late_us = clock_wall_us() - until_ms * 1000;
+    if (until_ms == 0 || late_us < 0) return;
+    if (now_ns - late_us * 1000 < subscriber->heeds_from_ns) return;
+    histogram_record(&subscriber->crowd->passed_us, (uint64_t)late_us);
 }
 
 /* The hot path: a frame that is known already. */
