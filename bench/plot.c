@@ -15,9 +15,10 @@
 #define LEGEND_Y 70 /* of its first line; a line for each series, so that no text runs into another */
 #define LEGEND_LINE 18
 #define PLOT_HEIGHT 300
-#define FOOT_HEIGHT 94      /* the axis' labels, and where it was measured */
-#define SAMPLES 240         /* points of a latency line */
-#define LOWEST_SHARE 0.02   /* of the values lies below the axis, on its edge: one lucky case would take half the plot \
+#define FOOT_HEIGHT 94 /* the axis' labels, and where it was measured */
+#define SAMPLES 240    /* points of a latency line */
+#define LOWEST_SHARE                                                                                                   \
+    0.02                    /* of the values lies below the axis, on its edge: one lucky case would take half the plot \
                              */
 #define LATENCY_MS_MIN 1e-3 /* the histogram's unit: a logarithm has no 0 */
 
