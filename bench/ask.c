@@ -298,8 +298,8 @@ static json_t *make_report(const struct asking *asking, const struct asked *aske
     json_t *more = json_object(), *answers = json_object(), *cold = json_object(), *behind = json_object();
     const struct plan *plan = &asking->scenario->plan;
     report_count(answers, "count", (int64_t)asking->answers);
-    report_number(answers, "per_s", per((double)asking->answers, asked->seconds));
-    report_number(answers, "per_router_cpu_s",
+    report_number(answers, "answers_per_s", per((double)asking->answers, asked->seconds));
+    report_number(answers, "answers_per_router_cpu_s",
                   asked->router_s > 0 ? (double)asking->answers / asked->router_s : (double)NAN);
     report_latency(answers, &asking->latency_us);
     report_latency(cold, &asking->cold_us);
@@ -311,8 +311,9 @@ static json_t *make_report(const struct asking *asking, const struct asked *aske
     json_object_set_new(more, "saturate", json_boolean(plan->saturates));
     report_count(more, "connections", plan->connections);
     report_count(more, "seed", plan->seed);
-    report_number(more, "changes_per_s", plan->changes);
+    report_number(more, "change_rate", plan->changes);
     report_number(more, "router_cpu_s", asked->router_s >= 0 ? asked->router_s : (double)NAN);
+    report_count(more, "reopened", (int64_t)asking->router.reopened);
     report_count(more, "asked_again", (int64_t)asking->router.asked_again);
     report_count(more, "problems", (int64_t)asking->problems);
     report_count(more, "wrong_answers", (int64_t)(asking->wrong + asked->unsettled));

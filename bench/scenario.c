@@ -297,6 +297,8 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     report_count(report, "wrong_views", (int64_t)figures->verdict.wrong_views);
     report_count(report, "lost", (int64_t)figures->verdict.lost);
     report_count(report, "refused", (int64_t)figures->refused);
+    json_object_set_new(report, "refusal",
+                        scenario->crowd.refusal[0] ? json_string(scenario->crowd.refusal) : json_null());
     report_count(report, "disconnected", figures->gone);
     report_count(report, "broken_frames", (int64_t)figures->broken);
     return report;
