@@ -5,8 +5,7 @@
  * right person, do what the rule says for exactly that change, and never go back behind an answer that was there before
  * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the
  * last change. */
-#include "bench/router.h"
-#include "bench/scenario.h"
+#include "bench/asking.h"
 #include "bench/terminal.h"
 
 #include <math.h>
@@ -14,150 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD_MS (48 * INT64_C(3600000)) /* return times lie beyond every run */
-#define BURST 64                         /* questions sent before answers are read again */
-#define WARM_ROUNDS 3                    /* the second question about a company loads it */
-
-enum phase {
-    WARMING, /* the router worker may still show what was before: asked again, and not judged */
-    PLAYING,
-    SETTLING /* only the last change is right; what is not is asked again, and what is never so is wrong */
-};
-
-struct asking {
-    struct scenario *scenario;
-    struct router router;
-    uint64_t random;
-    int64_t first_return_ms; /* of sequence number 0 */
-    int32_t *shown;          /* the latest change in an answer, by publisher's number in all */
-    int64_t *version;        /* likewise, by company */
-    enum phase phase;
-    uint8_t *settled; /* by publisher's number: in this phase it was seen to show the last change */
-    struct histogram latency_us, cold_us, behind_us;
-    struct histogram *into; /* which of them, just now; NULL = none */
-    uint64_t wrong, behind, problems;
-    uint64_t answers; /* of what is measured */
-    uint64_t questions, changes;
-    char what[128]; /* was wrong first */
-};
-
-/* xorshift64: the same questions for the same seed. */
-static uint32_t draw(struct asking *asking, uint32_t below) {
-    asking->random ^= asking->random << 13;
-    asking->random ^= asking->random >> 7;
-    asking->random ^= asking->random << 17;
-    return (uint32_t)((asking->random >> 16) % below);
-}
-
-/* ---- One answer ---- */
-
-static const char *text_of(const json_t *document, const char *name) {
-    const char *text = json_string_value(json_object_get(document, name));
-    return text ? text : "";
-}
-
-static const char *action_for(const char *status) {
-    return strcmp(status, "busy") == 0 ? "busy" : "unavailable"; /* away, dnd; nobody here forwards calls */
-}
-
-static void note_wrong(struct asking *asking, const struct question *question, const char *what) {
-    if (asking->wrong++ == 0)
-        snprintf(asking->what, sizeof asking->what, "bench-%05u/u%05u: %s", (unsigned)question->company,
-                 (unsigned)question->person, what);
-}
-
-/* Which change it shows; SEQUENCE_NONE where it is none that was ever made. */
-static int32_t sequence_in(const struct asking *asking, const struct publisher *publisher, const json_t *document) {
-    int64_t until_ms = json_integer_value(json_object_get(document, "until"));
-    int64_t sequence = until_ms == 0 ? 0 : until_ms - asking->first_return_ms; /* the first change has none */
-    if (sequence < 0 || sequence > publisher->asked) return SEQUENCE_NONE;
-    const struct status *status = &publisher->made[sequence].status;
-    bool right = status->until_ms == until_ms && strcmp(status->status, text_of(document, "availability")) == 0;
-    return right ? (int32_t)sequence : SEQUENCE_NONE;
-}
-
-/* What is wrong with it, or NULL. */
-static const char *judge_change(struct asking *asking, const struct question *question, const json_t *document) {
-    const struct assembly *company = &asking->scenario->crowd.company[question->company];
-    const struct publisher *publisher = &company->publisher[question->person];
-    const uint32_t number = company->on_board + question->person;
-    int32_t sequence = sequence_in(asking, publisher, document);
-    if (sequence == SEQUENCE_NONE) return "a state that was never set";
-    if (strcmp(action_for(publisher->made[sequence].status.status), text_of(document, "action")) != 0)
-        return "an action that the rule does not give";
-    if (sequence < question->shown) return "it went back behind an earlier answer";
-    if (sequence > asking->shown[number]) asking->shown[number] = sequence;
-    if (sequence >= publisher->acknowledged) asking->settled[number] = 1;
-    if (asking->phase == PLAYING && sequence < question->acknowledged) {
-        int64_t late_ns = question->sent_ns - publisher->made[sequence + 1].due_ns;
-        asking->behind++;
-        histogram_record(&asking->behind_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-    }
-    return NULL;
-}
-
-static const char *judge(struct asking *asking, const struct question *question, const json_t *document) {
-    const struct assembly *company = &asking->scenario->crowd.company[question->company];
-    char id[EMPLOYER_ID_CHARS];
-    employer_company(question->company, id);
-    if (strcmp(text_of(document, "company"), id) != 0) return "another company";
-    employer_person(question->person, id);
-    if (strcmp(text_of(document, "user"), id) != 0) return "another person";
-    int64_t version = json_integer_value(json_object_get(document, "version"));
-    if (version < question->version) return "an older version than in an earlier answer";
-    if (version > asking->version[question->company]) asking->version[question->company] = version;
-    if (question->person < company->publishers) return judge_change(asking, question, document);
-    bool rings =
-        strcmp(text_of(document, "action"), "ring") == 0 && strcmp(text_of(document, "availability"), "unknown") == 0;
-    return rings ? NULL : "somebody who never consented is shown";
-}
-
-static void hear(void *arg, const struct question *question, const json_t *document) {
-    struct asking *asking = arg;
-    int64_t late_ns = clock_now_ns() - question->due_ns;
-    if (asking->into) histogram_record(asking->into, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-    if (!document && asking->phase != WARMING) asking->problems++;
-    const char *wrong = document ? judge(asking, question, document) : "no answer but a problem";
-    if (wrong && asking->phase != WARMING) note_wrong(asking, question, wrong);
-}
-
-/* ---- Asking ---- */
-
-static void ask(struct asking *asking, uint32_t company, uint32_t person, int64_t due_ns) {
-    const struct assembly *assembly = &asking->scenario->crowd.company[company];
-    struct question question = {.company = company,
-                                .person = person,
-                                .due_ns = due_ns,
-                                .acknowledged = SEQUENCE_NONE,
-                                .shown = SEQUENCE_NONE,
-                                .version = asking->version[company]};
-    if (person < assembly->publishers) {
-        question.acknowledged = assembly->publisher[person].acknowledged;
-        question.shown = asking->shown[assembly->on_board + person];
-    }
-    router_ask(&asking->router, &question);
-}
-
-/* Anybody; every other time one of those who change. */
-static void ask_anybody(struct asking *asking, int64_t due_ns) {
-    const struct crowd *crowd = &asking->scenario->crowd;
-    uint32_t company = draw(asking, crowd->options.companies);
-    const struct assembly *assembly = &crowd->company[company];
-    uint32_t among = draw(asking, 2) ? assembly->publishers : assembly->people;
-    ask(asking, company, draw(asking, among ? among : 1), due_ns);
-}
-
-static int change_next(struct asking *asking, int64_t due_ns) {
-    static const char *const statuses[] = {"busy", "away", "dnd"};
-    struct crowd *crowd = &asking->scenario->crowd;
-    uint64_t turn = asking->changes++;
-    struct assembly *company = &crowd->company[turn % crowd->options.companies];
-    struct publisher *publisher = &company->publisher[(turn / crowd->options.companies) % company->publishers];
-    int32_t next = publisher->asked + 1;
-    const struct status status = {.status = statuses[next % 3], .until_ms = asking->first_return_ms + next};
-    int error = publisher_set(publisher, &status, due_ns);
-    return error == LEDIG_ENO_MEMORY ? complain(error, "out of memory") : 0; /* a lost connection is noticed */
-}
+#define BURST 64      /* questions sent before answers are read again */
+#define WARM_ROUNDS 3 /* the second question about a company loads it */
 
 /* What ends a loop early: 0, or an error after a complaint. */
 static int look_around(struct scenario *scenario) {
@@ -205,11 +62,11 @@ static int play(struct asking *asking) {
         for (int i = 0; more && i < BURST && router_can_ask(&asking->router); i++) {
             next_ns = plan->saturates ? clock_now_ns() : began_ns + (int64_t)((double)asking->questions * gap_ns);
             if (next_ns > now_ns && !plan->saturates) break;
-            ask_anybody(asking, next_ns);
+            asking_ask_anybody(asking, next_ns);
             more = ++asking->questions < questions;
         }
         int64_t change_ns = began_ns + (int64_t)((double)asking->changes * change_gap_ns);
-        if (asking->changes < changes && change_ns <= now_ns && change_next(asking, change_ns) != 0) return LEDIG_EIO;
+        if (asking->changes < changes && change_ns <= now_ns && asking_change(asking, change_ns) != 0) return LEDIG_EIO;
         if (!more || !router_can_ask(&asking->router)) next_ns = INT64_MAX; /* an answer wakes it */
         if (asking->changes < changes)
             next_ns = sooner(next_ns, began_ns + (int64_t)((double)asking->changes * change_gap_ns));
@@ -232,7 +89,7 @@ static int ask_all(struct asking *asking, const char *what, bool again) {
             if (again && p < company->publishers && asking->settled[company->on_board + p]) {
                 p++;
             } else if (router_can_ask(&asking->router)) {
-                ask(asking, c, p++, clock_now_ns());
+                asking_ask(asking, c, p++, clock_now_ns());
             } else if (turn(asking, INT64_MAX, &moved_ns) != 0) {
                 return LEDIG_EIO;
             }
@@ -244,21 +101,13 @@ static int ask_all(struct asking *asking, const char *what, bool again) {
     return 0;
 }
 
-static uint64_t unsettled(const struct asking *asking) {
-    const struct crowd *crowd = &asking->scenario->crowd;
-    uint64_t count = 0, publishers = crowd_publishers(crowd->options.groups, crowd->options.group_count);
-    for (uint64_t i = 0; i < publishers; i++)
-        if (!asking->settled[i]) count++;
-    return count;
-}
-
 /* Until each number shows the last change, or the patience is over: the router worker may hear of it a little later. */
 static int settle(struct asking *asking, const char *what) {
     const struct scenario *scenario = asking->scenario;
     const int64_t deadline_ns = clock_now_ns() + (int64_t)(scenario->plan.patience_s * 1e9);
     memset(asking->settled, 0, crowd_publishers(scenario->groups, scenario->group_count));
     int error = ask_all(asking, what, false);
-    while (error == 0 && unsettled(asking) > 0 && !is_lost(asking) && clock_now_ns() < deadline_ns)
+    while (error == 0 && asking_unsettled(asking) > 0 && !is_lost(asking) && clock_now_ns() < deadline_ns)
         error = ask_all(asking, what, true);
     return error;
 }
@@ -345,32 +194,10 @@ static void print(const struct asking *asking, const struct asked *asked) {
 
 /* ---- The scenario ---- */
 
-static int prepare(struct asking *asking) {
-    struct scenario *scenario = asking->scenario;
-    char token[LEDIG_TOKEN_CHARS_MAX + 1];
-    uint32_t publishers = crowd_publishers(scenario->groups, scenario->group_count);
-    asking->random = scenario->plan.seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    asking->first_return_ms = clock_wall_ms() + AHEAD_MS;
-    asking->shown = malloc((publishers + 1) * sizeof *asking->shown);
-    asking->settled = calloc(publishers + 1, sizeof *asking->settled);
-    asking->version = calloc(scenario->plan.companies, sizeof *asking->version);
-    if (!asking->shown || !asking->settled || !asking->version) return complain(LEDIG_ENO_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < publishers; i++)
-        asking->shown[i] = SEQUENCE_NONE;
-    int error = employer_router_token(&scenario->employer, token);
-    if (error != 0) return complain(error, "no token: %s", ledig_error_meaning(error));
-    error = scenario_gather(scenario, 0);
-    if (error == 0)
-        error =
-            router_open(&asking->router, &scenario->subject.routers, token, scenario->plan.connections, hear, asking);
-    if (error == 0 && crowd_heed(&scenario->crowd, asking->router.epoll) != 0)
-        error = complain(LEDIG_EIO, "an epoll set cannot be watched");
-    return error;
-}
-
 static int run(struct asking *asking, struct figures *figures, struct asked *asked) {
     struct scenario *scenario = asking->scenario;
-    if (prepare(asking) != 0 || warm_up(asking) != 0) return LEDIG_EIO;
+    if (scenario_gather(scenario, 0) != 0 || asking_open(asking, scenario) != 0 || warm_up(asking) != 0)
+        return LEDIG_EIO;
     figures_begin(figures, scenario);
     int64_t began_ns = clock_now_ns(), router_ns = process_cpu_ns(scenario->subject.router);
     uint64_t answered = asking->router.answered;
@@ -388,7 +215,7 @@ static int run(struct asking *asking, struct figures *figures, struct asked *ask
     asking->into = NULL;
     asking->phase = SETTLING;
     if (settle(asking, "the last answers") != 0) return LEDIG_EIO;
-    asked->unsettled = unsettled(asking);
+    asked->unsettled = asking_unsettled(asking);
     figures->wrong_answers = asking->wrong + asked->unsettled;
     figures->gone_elsewhere = asking->router.cut_off;
     return 0;
@@ -408,10 +235,7 @@ int ask_run(struct scenario *scenario) {
         const char *json = scenario->plan.json;
         if (code != 1 && (!json || strcmp(json, "-") != 0)) print(asking, &asked);
     }
-    router_close(&asking->router);
-    free(asking->shown);
-    free(asking->settled);
-    free(asking->version);
+    asking_close(asking);
     free(asking);
     return code;
 }

@@ -332,10 +332,12 @@ static void print_traffic(const struct figures *figures) {
 static void print_table(const struct figures *figures, const struct scenario *scenario) {
     const struct plan *plan = &scenario->plan;
     char subscribers[REPORT_GROUPED_CHARS];
-    printf("%s: %s subscribers in %u %s, %u people of each change; %.1f s\n", plan->scenario,
+    printf("%s: %s subscribers in %u %s, %u people%s change; %.1f s\n", plan->scenario,
            report_grouped(plan->subscribers, subscribers), (unsigned)plan->companies,
-           plan->companies == 1 ? "company" : "companies", (unsigned)scenario->crowd.company[0].publishers,
-           figures->seconds);
+           plan->companies == 1 ? "company" : "companies",
+           (unsigned)(plan->is_mixed ? crowd_publishers(scenario->groups, scenario->group_count)
+                                     : scenario->crowd.company[0].publishers),
+           plan->is_mixed ? "" : " of each", figures->seconds);
     print_traffic(figures);
     print_latency(&scenario->crowd.latency_us);
     if (figures->rss_bytes >= 0) {
