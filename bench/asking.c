@@ -23,7 +23,8 @@ static const char *text_of(const json_t *document, const char *name) {
 }
 
 static const char *action_for(const char *status) {
-    return strcmp(status, "busy") == 0 ? "busy" : "unavailable"; /* away, dnd; nobody here forwards calls */
+    if (strcmp(status, "busy") == 0) return "busy"; /* nobody here forwards calls */
+    return strcmp(status, "away") == 0 || strcmp(status, "dnd") == 0 ? "unavailable" : "ring";
 }
 
 static void note_wrong(struct asking *asking, const struct question *question, const char *what) {
@@ -73,9 +74,12 @@ static const char *judge(struct asking *asking, const struct question *question,
     if (version < question->version) return "an older version than in an earlier answer";
     if (version > asking->version[question->company]) asking->version[question->company] = version;
     if (question->person < company->publishers) return judge_change(asking, question, document);
-    bool rings =
-        strcmp(text_of(document, "action"), "ring") == 0 && strcmp(text_of(document, "availability"), "unknown") == 0;
-    return rings ? NULL : "somebody who never consented is shown";
+    const char *availability = text_of(document, "availability");
+    if (strcmp(action_for(availability), text_of(document, "action")) != 0)
+        return "an action that the rule does not give";
+    /* With a broker that ran before, an earlier run may have left a state. */
+    bool may_be_seen = !asking->scenario->subject.started;
+    return may_be_seen || strcmp(availability, "unknown") == 0 ? NULL : "somebody who never consented is shown";
 }
 
 static void hear(void *arg, const struct question *question, const json_t *document) {
