@@ -1,5 +1,6 @@
 #include "bench/bound.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static double seen(double share) {
@@ -23,10 +24,10 @@ char *bound_tell(const struct bound_use *use, char text[static BOUND_CHARS]) {
     else if (seen(use->router) >= BOUND_SHARE)
         snprintf(text, BOUND_CHARS, "the router worker (%.0f %% of a core)", use->router * 100);
     else if (use->others_squeeze && use->generator + others + beside >= BOUND_SHARE)
-        snprintf(
-            text, BOUND_CHARS,
-            "the generator's core (%.0f %%), where Redis mostly runs too (%.0f %%): the broker could have done more",
-            use->generator * 100, seen(use->redis) * 100);
+        snprintf(text, BOUND_CHARS,
+                 "the generator's core (%.0f %%), where %s mostly runs too (%.0f %%): the broker could have done more",
+                 use->generator * 100, seen(use->router) > seen(use->redis) ? "the router worker" : "Redis",
+                 fmax(seen(use->router), seen(use->redis)) * 100);
     else
         snprintf(text, BOUND_CHARS, "no processor: the schedule, or the way of each change through Redis to the disk");
     return text;

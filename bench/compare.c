@@ -23,13 +23,15 @@ static const struct {
     {"broker_rss_bytes", false}, {"broker_cpu_s", false},        {"cpu_s", false},
     {"rss_bytes", false},        {"wrong_views", false},         {"lost", false},
     {"refused", false},          {"disconnected", false},        {"broken_frames", false},
-    {"dropped", false},
+    {"dropped", false},          {"wrong_answers", false},       {"answers_per_router_cpu_s", true},
+    {"replica_bytes", false},
 };
 
 /* What a run is, not what it found. Whole objects are compared word by word. */
-static const char *const conditions[] = {"versions",   "cores",         "build",      "subscribers", "companies",
-                                         "publishers", "rate",          "generators", "workers",     "broker_workers",
-                                         "tls",        "payload_bytes", "in_flight",  "rounds"};
+static const char *const conditions[] = {"versions",    "cores",         "build",      "subscribers", "companies",
+                                         "publishers",  "rate",          "generators", "workers",     "broker_workers",
+                                         "tls",         "payload_bytes", "in_flight",  "rounds",      "change_rate",
+                                         "connections", "saturate",      "seed",       "day"};
 
 static bool is_condition(const char *name) {
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)

@@ -55,6 +55,10 @@ int64_t clock_cpu_ns(void) {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID, 1);
 }
 
+int64_t clock_wall_us(void) {
+    return read_clock(CLOCK_REALTIME, 1000);
+}
+
 int64_t clock_wall_ms(void) {
     return read_clock(CLOCK_REALTIME, 1000000);
 }

@@ -29,6 +29,7 @@ int process_pin(pid_t pid, int core); /* another's, of the same user */
 int64_t clock_now_ns(void);  /* monotonic */
 int64_t clock_cpu_ns(void);  /* of this process, user and system */
 int64_t clock_wall_ms(void); /* since the Unix epoch */
+int64_t clock_wall_us(void);
 
 /* Of another process: time on a core in all of its threads, and resident memory. -1 where it is gone. */
 int64_t process_cpu_ns(pid_t pid);

@@ -2,6 +2,7 @@
 #include "bench/terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ static bool is_held(const struct share *share, uint32_t companies, uint32_t c, c
                     uint32_t nth) {
     if (share->processes < 2) return true;
     if (share->first_publishes && nth < company->publishers) return share->rank == 0;
+    if (share->first_has_no_others)
+        return share->rank == 1 + (companies < share->processes ? nth : c) % (share->processes - 1);
     if (share->others_from > 0) return share->rank == (c < share->others_from ? 0 : 1 + c % (share->processes - 1));
     return (companies < share->processes ? nth : c) % share->processes == share->rank;
 }
@@ -58,7 +61,8 @@ static int build_company(struct crowd *crowd, const struct group *group, uint32_
     company->publisher = calloc(company->publishers ? company->publishers : 1, sizeof *company->publisher);
     if (!company->publisher) return LEDIG_ENO_MEMORY;
     for (uint32_t p = 0; p < company->publishers; p++)
-        company->publisher[p] = (struct publisher){.asked = SEQUENCE_NONE, .acknowledged = SEQUENCE_NONE};
+        company->publisher[p] =
+            (struct publisher){.asked = SEQUENCE_NONE, .acknowledged = SEQUENCE_NONE, .taken_back = SEQUENCE_NONE};
     return 0;
 }
 
@@ -85,7 +89,7 @@ static int join(struct crowd *crowd, uint32_t number, uint32_t company) {
     subscriber->seen = malloc((publishers ? publishers : 1) * sizeof *subscriber->seen);
     if (!subscriber->seen) return LEDIG_ENO_MEMORY;
     for (uint32_t p = 0; p < publishers; p++)
-        subscriber->seen[p] = (struct seen){0, SEQUENCE_NONE};
+        subscriber->seen[p] = (struct seen){.sequence = SEQUENCE_NONE};
     return 0;
 }
 
@@ -117,7 +121,8 @@ static int check_descriptors(const struct crowd *crowd) {
     long descriptors = sysconf(_SC_OPEN_MAX);
     uint64_t sockets = (uint64_t)crowd->held + crowd->options.spare_sockets;
     if (descriptors <= 0 || sockets + CROWD_DESCRIPTORS_SPARE <= (uint64_t)descriptors) return 0;
-    return complain(LEDIG_ETOO_LARGE, "%llu connections need more than the %ld descriptors of one process here",
+    return complain(LEDIG_ETOO_LARGE,
+                    "%llu connections need more than the %ld descriptors of one process here; see --generators",
                     (unsigned long long)sockets, descriptors);
 }
 
@@ -158,7 +163,7 @@ void crowd_close(struct crowd *crowd) {
     for (uint32_t c = 0; crowd->company && c < crowd->options.companies; c++) {
         struct assembly *company = &crowd->company[c];
         for (uint32_t p = 0; company->publisher && p < company->publishers; p++)
-            free(company->publisher[p].due_ns);
+            free(company->publisher[p].made);
         free(company->publisher);
         digest_memory_free(&company->memory);
     }
@@ -166,6 +171,8 @@ void crowd_close(struct crowd *crowd) {
     free(crowd->subscriber);
     arena_free(crowd->arena);
     free(crowd->scratch);
+    for (uint32_t i = 0; i < CROWD_DEAD_LINES; i++)
+        if (crowd->dead[i] > 0) close(crowd->dead[i]);
     if (crowd->epoll >= 0) close(crowd->epoll);
     if (crowd->timer >= 0) close(crowd->timer);
     *crowd = (struct crowd){.epoll = -1, .timer = -1};
@@ -206,25 +213,28 @@ static struct in_addr choose_source(const struct endpoint *apps, uint32_t number
     return source;
 }
 
-static void connect_some(struct crowd *crowd) {
-    if (crowd->next_to_connect >= crowd->wanted) return;
+static void connect_one(struct crowd *crowd, struct subscriber *subscriber) {
     const struct endpoint *apps = &crowd->options.subject->apps;
     struct websocket_target target = {.address = apps->address,
                                       .host = apps->host,
                                       .path = apps->path,
+                                      .source = choose_source(apps, subscriber->number),
                                       .tls = crowd->options.tls,
                                       .forgets_sessions = crowd->options.forgets_sessions};
+    crowd->connecting++;
+    subscriber->stage = STAGE_CONNECTING;
+    if (websocket_connect(&subscriber->websocket, &target, subscriber->number * 2654435761U) == 0)
+        watch(subscriber, EPOLL_CTL_ADD);
+    if (subscriber->websocket.state != WEBSOCKET_CONNECTING) lose(subscriber);
+}
+
+static void connect_some(struct crowd *crowd) {
     for (int i = 0;
          i < CONNECTS_A_TURN && crowd->connecting < crowd->at_once && crowd->next_to_connect < crowd->wanted;) {
         struct subscriber *subscriber = &crowd->subscriber[crowd->next_to_connect++];
         if (subscriber->stage != STAGE_IDLE) continue;
         i++;
-        crowd->connecting++;
-        subscriber->stage = STAGE_CONNECTING;
-        target.source = choose_source(apps, subscriber->number);
-        if (websocket_connect(&subscriber->websocket, &target, subscriber->number * 2654435761U) == 0)
-            watch(subscriber, EPOLL_CTL_ADD);
-        if (subscriber->websocket.state != WEBSOCKET_CONNECTING) lose(subscriber);
+        connect_one(crowd, subscriber);
     }
 }
 
@@ -294,13 +304,47 @@ void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf)
     epoll_ctl(crowd->epoll, EPOLL_CTL_MOD, subscriber->websocket.descriptor, &event);
 }
 
+/* What it asked for may be done or not: nobody can say how late it is. */
+static void give_up_requests(struct crowd *crowd, struct subscriber *subscriber) {
+    struct assembly *company = &crowd->company[subscriber->company];
+    struct publisher *publisher =
+        subscriber->person < company->publishers ? &company->publisher[subscriber->person] : NULL;
+    crowd->changes_open -= subscriber->changes_open;
+    crowd->devices_open -= subscriber->devices_open;
+    if (subscriber->changes_open > 0 && publisher)
+        for (int32_t sequence = publisher->acknowledged + 1; sequence <= publisher->asked; sequence++)
+            publisher->made[sequence].due_ns = DUE_UNKNOWN;
+    subscriber->changes_open = subscriber->devices_open = 0;
+}
+
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber) {
     if (subscriber->stage != STAGE_LIVE) return;
     crowd_set_aside(crowd, subscriber, true);
     websocket_close(&subscriber->websocket); /* which keeps the ticket */
     subscriber->stage = STAGE_IDLE;
     crowd->live--;
-    crowd->wanted = 0; /* nobody comes back yet */
+    crowd->next_to_connect = crowd->wanted; /* nobody comes back yet */
+    give_up_requests(crowd, subscriber);
+}
+
+void crowd_fall_silent(struct crowd *crowd, struct subscriber *subscriber) {
+    if (subscriber->stage != STAGE_LIVE) return;
+    int *dead = &crowd->dead[crowd->next_dead++ % CROWD_DEAD_LINES];
+    if (*dead > 0) close(*dead);
+    epoll_ctl(crowd->epoll, EPOLL_CTL_DEL, subscriber->websocket.descriptor, NULL);
+    *dead = fcntl(subscriber->websocket.descriptor, F_DUPFD_CLOEXEC, 0); /* so that closing is not told */
+    crowd_break_off(crowd, subscriber);
+}
+
+void crowd_call_back(struct crowd *crowd, struct subscriber *subscriber) {
+    crowd_set_aside(crowd, subscriber, false);
+    subscriber->called_ns = clock_now_ns();
+    connect_one(crowd, subscriber);
+}
+
+void crowd_let_go(struct crowd *crowd, struct subscriber *subscriber) {
+    crowd_break_off(crowd, subscriber);
+    if (subscriber->stage == STAGE_IDLE) subscriber->stage = STAGE_LEFT;
 }
 
 void crowd_reconnect(struct crowd *crowd, uint32_t at_once) {

@@ -17,6 +17,7 @@
 #define CROWD_AT_ONCE 64           /* connections that are being made at a time */
 #define CROWD_STORM_AT_ONCE 3000   /* in a storm: a listener's backlog holds 4,096 */
 #define CROWD_REQUESTS_AT_ONCE 256 /* consents and first changes: a crowd that comes to work, no stampede */
+#define CROWD_DEAD_LINES 256       /* sockets of broken lines that are kept: a scenario with such has them to spare */
 #define CROWD_DESCRIPTORS_SPARE 64 /* beside the connections */
 
 /* Companies that are alike; numbered through over the groups. */
@@ -43,6 +44,7 @@ struct share {
     uint32_t rank, processes; /* 0 processes = all is one's own */
     struct board *board;      /* NULL with one process */
     bool first_publishes;     /* the first process has all publishers, since it alone plays the schedule */
+    bool first_has_no_others; /* and nobody else, where there are further ones */
     uint32_t others_from; /* it has nobody else of the companies from this one on, and all before; 0 = as it comes */
     const char *run;      /* the mark of all of them; NULL = a mark of one's own */
 };
@@ -58,6 +60,8 @@ struct crowd_options {
     struct share share;
     SSL_CTX *tls; /* as the subject's certificate needs; NULL without TLS */
     bool forgets_sessions;
+    uint32_t seed; /* of a day that is played, and how long it takes */
+    double day_s;
 };
 
 struct crowd {
@@ -81,6 +85,7 @@ struct crowd {
     uint64_t next_to_ask; /* publisher, by its number in all */
     uint32_t gone_before; /* lost connections that are known of: only a further one ends a wait */
     uint32_t consents_open, answers_open;
+    uint64_t devices_open;             /* changes of a device's state */
     uint64_t changes_open;             /* not acknowledged yet */
     uint64_t undelivered;              /* subscribers × publishers that still wait for the latest change */
     uint64_t changes, refused, broken; /* asked for; answered with an error; frames that could not be understood */
@@ -89,8 +94,11 @@ struct crowd {
     struct tally tally, echo;     /* echo: of the adopted sockets */
     struct histogram latency_us;  /* of each delivery */
     struct histogram complete_us; /* until the last one had it */
-    struct histogram return_us;   /* from storm_began_ns to live again */
+    struct histogram return_us;   /* from storm_began_ns, or from when one was called back, to live again */
+    struct histogram passed_us;   /* of each passing of a return time, from then on */
     int64_t storm_began_ns;       /* 0 = none */
+    int dead[CROWD_DEAD_LINES];   /* what is left of lines that fell silent; 0 = none */
+    uint32_t next_dead;
     bool out_of_memory;
 };
 
@@ -132,10 +140,19 @@ void crowd_set_aside(struct crowd *crowd, struct subscriber *subscriber, bool as
 /* It reads nothing any more, or goes on. */
 void crowd_deafen(struct crowd *crowd, struct subscriber *subscriber, bool deaf);
 
-/* Breaks its connection off; crowd_reconnect lets all who are away come back, at most `at_once` at a time, with resume,
- * from the next turn on. */
+/* Breaks its connection off, and what becomes of its open requests is left open; crowd_reconnect lets all who are away
+ * come back, at most `at_once` at a time, with resume, from the next turn on. */
 void crowd_break_off(struct crowd *crowd, struct subscriber *subscriber);
 void crowd_reconnect(struct crowd *crowd, uint32_t at_once);
+
+/* The same, but the broker hears nothing of it: the line is dead, and its socket stays open. */
+void crowd_fall_silent(struct crowd *crowd, struct subscriber *subscriber);
+
+/* This one alone comes back, at once, with resume where it has a place. It must be away. */
+void crowd_call_back(struct crowd *crowd, struct subscriber *subscriber);
+
+/* Breaks off, and is not to come back: it has no view to check. */
+void crowd_let_go(struct crowd *crowd, struct subscriber *subscriber);
 
 /* Takes over a connected socket as a receiver of `company` that is like a subscriber in all but name; with a context, a
  * TLS handshake goes first. */

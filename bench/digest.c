@@ -46,7 +46,9 @@ bool digest_read_row(const struct digest_memory *memory, const struct part_membe
         if (*end == '\0' && sequence >= 0 && sequence < INT32_MAX) row->sequence = (int32_t)sequence;
     }
     struct buffer bytes = {0};
-    if (message_encode_row(ENCODING_MSGPACK, &part_member_shape, member, &bytes) == 0)
+    struct part_member told = *member;
+    told.last_active = 0; /* which alone is no reason to tell anybody, so that views may differ in it */
+    if (message_encode_row(ENCODING_MSGPACK, &part_member_shape, &told, &bytes) == 0)
         row->hash = hash_bytes(bytes.bytes, bytes.length);
     buffer_free(&bytes);
     return true;

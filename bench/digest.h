@@ -16,7 +16,7 @@
 struct digest_row {
     uint32_t publisher; /* number of the person in the company */
     int32_t sequence;   /* of the change that the note names, or SEQUENCE_NONE */
-    uint64_t hash;      /* of the row's bytes */
+    uint64_t hash;      /* of the row's bytes, but for `last_active` */
 };
 
 struct digest {

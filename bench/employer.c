@@ -35,27 +35,43 @@ void employer_person(uint32_t number, char id[static EMPLOYER_ID_CHARS]) {
     snprintf(id, EMPLOYER_ID_CHARS, "u%05u", (unsigned)(number % EMPLOYER_PEOPLE_MAX));
 }
 
+void employer_number(uint32_t company, uint32_t person, char number[static EMPLOYER_NUMBER_CHARS]) {
+    snprintf(number, EMPLOYER_NUMBER_CHARS, "+4711%05u%05u", (unsigned)(company % 100000),
+             (unsigned)(person % EMPLOYER_PEOPLE_MAX));
+}
+
+static int mint(const struct employer *employer, struct token_claims *claims,
+                char token[static LEDIG_TOKEN_CHARS_MAX + 1]) {
+    claims->issued_at_ms = clock_wall_ms();
+    claims->expires_at_ms = claims->issued_at_ms + TOKEN_TTL_MS;
+    return token_mint(employer->key, claims, token);
+}
+
+int employer_router_token(const struct employer *employer, char token[static LEDIG_TOKEN_CHARS_MAX + 1]) {
+    struct token_claims claims = {.user = "bench-router", .companies = "*", .role = ROLE_ROUTER};
+    return mint(employer, &claims, token);
+}
+
 int employer_token(const struct employer *employer, uint32_t company, const char *user, enum role role,
                    char token[static LEDIG_TOKEN_CHARS_MAX + 1]) {
-    struct token_claims claims = {.role = role, .issued_at_ms = clock_wall_ms()};
-    claims.expires_at_ms = claims.issued_at_ms + TOKEN_TTL_MS;
+    struct token_claims claims = {.role = role};
     snprintf(claims.user, sizeof claims.user, "%s", user);
     employer_company(company, claims.companies);
-    return token_mint(employer->key, &claims, token);
+    return mint(employer, &claims, token);
 }
 
 static void append_text(struct buffer *out, const char *text) {
     buffer_append(out, text, strlen(text));
 }
 
-/* Numbers are +4711, the company, the person: none that a subscriber has, and the same in every run. */
 static void write_people(struct buffer *out, uint32_t company, uint32_t people) {
     append_text(out, "user,name,numbers,department,role,queues\n");
     for (uint32_t i = 0; i < people; i++) {
-        char line[160], user[EMPLOYER_ID_CHARS];
+        char line[160], user[EMPLOYER_ID_CHARS], number[EMPLOYER_NUMBER_CHARS];
         employer_person(i, user);
-        snprintf(line, sizeof line, "%s,Person %05u,+4711%05u%05u,Department %u,member,\n", user, (unsigned)i,
-                 (unsigned)company, (unsigned)i, (unsigned)(i / 50));
+        employer_number(company, i, number);
+        snprintf(line, sizeof line, "%s,Person %05u,%s,Department %u,member,\n", user, (unsigned)i, number,
+                 (unsigned)(i / 50));
         append_text(out, line);
     }
 }

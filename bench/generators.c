@@ -21,6 +21,7 @@
 
 struct mark { /* where counting began */
     struct tally tally;
+    uint64_t changes;
     int64_t cpu_ns;
 };
 
@@ -33,6 +34,7 @@ static void tell_counts(const struct crowd *crowd, const struct mark *mark, stru
     count->tally = since(&crowd->tally, &mark->tally);
     count->cpu_ns = clock_cpu_ns() - mark->cpu_ns;
     count->last_delivery_ns = crowd->last_delivery_ns;
+    count->changes = crowd->changes - mark->changes;
     count->refused = crowd->refused;
     count->broken = crowd->broken;
     count->gone = crowd->gone;
@@ -40,17 +42,20 @@ static void tell_counts(const struct crowd *crowd, const struct mark *mark, stru
     count->resumed_sessions = crowd->resumed_sessions;
     count->latency_us = crowd->latency_us;
     count->return_us = crowd->return_us;
+    count->passed_us = crowd->passed_us;
 }
 
-static uint8_t obey(struct crowd *crowd, enum order order, struct mark *mark, struct generator_count *count) {
+static uint8_t obey(struct crowd *crowd, enum order order, struct mark *mark, struct shift *shift,
+                    struct generator_count *count) {
+    int64_t ended_ns;
     int error;
     switch (order) {
     case ORDER_CATCH_UP:
         error = crowd_catch_up(crowd);
         return error == 0 ? DONE : error == LEDIG_ENO_MEMORY ? FAILED : LATE; /* the check finds what is missing */
     case ORDER_BEGIN:
-        *mark = (struct mark){crowd->tally, clock_cpu_ns()};
-        crowd->latency_us = crowd->return_us = (struct histogram){0};
+        *mark = (struct mark){crowd->tally, crowd->changes, clock_cpu_ns()};
+        crowd->latency_us = crowd->return_us = crowd->passed_us = (struct histogram){0};
         crowd->resumed = crowd->resumed_sessions = 0;
         return DONE;
     case ORDER_END:
@@ -64,6 +69,12 @@ static uint8_t obey(struct crowd *crowd, enum order order, struct mark *mark, st
         crowd->storm_began_ns = clock_now_ns();
         crowd_reconnect(crowd, CROWD_STORM_AT_ONCE);
         return DONE;
+    case ORDER_CAST:
+        return shift_open(shift, crowd, crowd->options.seed, crowd->options.day_s) == 0 ? DONE : FAILED;
+    case ORDER_DAY:
+        error = shift_play(shift, &ended_ns);
+        count->shift = shift->count;
+        return error == 0 ? DONE : FAILED;
     case ORDER_CHECK:
         error = crowd_check(crowd, &count->verdict);
         count->gone = crowd->gone;
@@ -77,6 +88,7 @@ static uint8_t obey(struct crowd *crowd, enum order order, struct mark *mark, st
 /* Reads what comes, and does as told, until the first process closes its end. Returns the exit code. */
 static int serve(struct crowd *crowd, int channel, struct generator_count *count) {
     struct mark mark = {0};
+    struct shift shift = {0};
     uint8_t order, outcome = DONE;
     if (crowd_connect(crowd) != 0 || crowd_consent(crowd) != 0 || crowd_heed(crowd, channel) != 0) return 1;
     if (send(channel, &outcome, 1, MSG_NOSIGNAL) != 1) return 1;
@@ -87,7 +99,7 @@ static int serve(struct crowd *crowd, int channel, struct generator_count *count
         ssize_t got = recv(channel, &order, 1, MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
         if (got <= 0) return 0;
-        outcome = obey(crowd, (enum order)order, &mark, count);
+        outcome = obey(crowd, (enum order)order, &mark, &shift, count);
         atomic_store_explicit(&count->live, crowd->live, memory_order_relaxed);
         if (send(channel, &outcome, 1, MSG_NOSIGNAL) != 1) return 1;
     }
@@ -155,7 +167,7 @@ static int hear(const struct generators *generators, uint32_t rank, uint8_t *out
     return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : LEDIG_EIO;
 }
 
-static int await_all(struct generators *generators, struct crowd *crowd) {
+int generators_await(struct generators *generators, struct crowd *crowd) {
     bool late = false;
     for (uint32_t rank = 1; rank < generators->processes;) {
         uint8_t outcome;
@@ -175,18 +187,23 @@ static int await_all(struct generators *generators, struct crowd *crowd) {
 
 int generators_join(struct generators *generators, struct crowd *crowd) {
     if (generators->processes < 2) return 0;
-    int error = await_all(generators, crowd);
+    int error = generators_await(generators, crowd);
     if (error == 0) error = generators_order(generators, crowd, ORDER_CATCH_UP);
     if (error == LEDIG_EUNAVAILABLE) complain(error, "the first changes did not reach everybody");
     return error;
 }
 
-int generators_order(struct generators *generators, struct crowd *crowd, enum order order) {
+int generators_tell(struct generators *generators, enum order order) {
     const uint8_t byte = (uint8_t)order;
     for (uint32_t rank = 1; rank < generators->processes; rank++)
         if (send(generators->channel[rank], &byte, 1, MSG_NOSIGNAL) != 1)
             return complain(LEDIG_EIO, "generator %u has ended", (unsigned)rank);
-    return await_all(generators, crowd);
+    return 0;
+}
+
+int generators_order(struct generators *generators, struct crowd *crowd, enum order order) {
+    int error = generators_tell(generators, order);
+    return error ? error : generators_await(generators, crowd);
 }
 
 int generators_look(struct generators *generators) {

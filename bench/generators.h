@@ -9,6 +9,7 @@
 
 #include "bench/board.h"
 #include "bench/crowd.h"
+#include "bench/shift.h"
 
 #include <sys/types.h>
 
@@ -21,18 +22,21 @@ enum order {
     ORDER_END,       /* says what was counted since */
     ORDER_BREAK_OFF, /* everybody loses the connection */
     ORDER_RETURN,    /* and comes back; done when it has begun */
+    ORDER_CAST,      /* goes home, to play its part of a day */
+    ORDER_DAY,       /* plays it */
     ORDER_CHECK      /* holds every view against what the broker answers */
 };
 
 struct generator_count { /* what one of them found; valid after the order that asked for it */
     struct tally tally;
     int64_t cpu_ns, last_delivery_ns;
-    uint64_t refused, broken;
+    uint64_t changes, refused, broken;
     uint64_t resumed, resumed_sessions;
     uint32_t gone;
     _Atomic uint32_t live; /* told at every turn */
     struct verdict verdict;
-    struct histogram latency_us, return_us;
+    struct histogram latency_us, return_us, passed_us;
+    struct shift_count shift;
 };
 
 struct generators {
@@ -57,6 +61,10 @@ int generators_join(struct generators *generators, struct crowd *crowd);
 /* Gives an order and waits until all have done it, as above; LEDIG_EUNAVAILABLE, without a complaint, where somebody
  * did not catch up. */
 int generators_order(struct generators *generators, struct crowd *crowd, enum order order);
+
+/* The two halves of generators_order, for work of one's own between them. */
+int generators_tell(struct generators *generators, enum order order);
+int generators_await(struct generators *generators, struct crowd *crowd);
 
 /* Whether all still run, looked at ten times a second. 0, or LEDIG_EIO after a complaint. */
 int generators_look(struct generators *generators);

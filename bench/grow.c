@@ -104,7 +104,8 @@ static int draw(const struct growth *growth, const json_t *report) {
     char few[64];
     snprintf(few, sizeof few, "%u follow, so many are connected", (unsigned)growth->by_connected[0].followers);
     const struct plot_points series[] = {{"so many follow", followers, STEPS}, {few, connected, STEPS}};
-    const struct plot plot = {.title = "What a change costs the broker",
+    const struct plot plot = {.title = growth->scenario->plan.title,
+                              .subtitle = "median of three passes, and their spread",
                               .x_label = "connections",
                               .y_label = "processor time a change, µs",
                               .x_log = true,

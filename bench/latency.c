@@ -61,6 +61,8 @@ static int conclude(struct figures *figures, struct scenario *scenario, const st
     const struct histogram *complete_us = &scenario->crowd.complete_us;
     double least = ms_at(&floor->pass_us, .5) + ms_at(&floor->write_us, .5);
     double ratio = ms_at(complete_us, .99) / least;
+    scenario->further[scenario->further_count++] = (struct plot_latency){"a pass of the loop", &floor->pass_us};
+    scenario->further[scenario->further_count++] = (struct plot_latency){"a write to Redis", &floor->write_us};
     int code = figures_conclude(figures, scenario, make_report(floor, complete_us, ratio));
     const char *json = scenario->plan.json;
     if (code == 1 || (json && json[0] == '-' && json[1] == '\0')) return code;

@@ -10,14 +10,16 @@
 #include <time.h>
 
 #define WIDTH 800
-#define HEIGHT 470
 #define LEFT 78
 #define RIGHT 776
-#define TOP 88
-#define BOTTOM 390
-#define LEGEND_COLUMNS 2
-#define LEGEND_LINE 20
-#define SAMPLES 240         /* points of a latency line */
+#define LEGEND_Y 70 /* of its first line; a line for each series, so that no text runs into another */
+#define LEGEND_LINE 18
+#define PLOT_HEIGHT 300
+#define FOOT_HEIGHT 94 /* the axis' labels, and where it was measured */
+#define SAMPLES 240    /* points of a latency line */
+#define LOWEST_SHARE                                                                                                   \
+    0.02                    /* of the values lies below the axis, on its edge: one lucky case would take half the plot \
+                             */
 #define LATENCY_MS_MIN 1e-3 /* the histogram's unit: a logarithm has no 0 */
 
 /* Okabe and Ito's colours, a little lighter on dark; and each series has a dash of its own for print. */
@@ -39,6 +41,7 @@ struct canvas {
     FILE *file;
     const struct plot *plot;
     struct axis x, y;
+    int top, bottom, height; /* as many series need */
 };
 
 /* ---- Pieces ---- */
@@ -71,7 +74,7 @@ static double across(double share) {
 }
 
 static double up(const struct canvas *canvas, double value) {
-    return BOTTOM - axis_at(&canvas->y, value) * (BOTTOM - TOP);
+    return canvas->bottom - axis_at(&canvas->y, value) * PLOT_HEIGHT;
 }
 
 static void put_line(const struct canvas *canvas, double x1, double y1, double x2, double y2, const char *class) {
@@ -94,43 +97,50 @@ static void put_source(const struct canvas *canvas) {
     if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%d", &utc);
     snprintf(text, sizeof text, "ledig %s · Linux %s · %s · %s build", word_of(versions, "ledig"),
              word_of(versions, "kernel"), word_of(versions, "compiler"), word_of(report, "build"));
-    put_text(canvas, LEFT, HEIGHT - 26, "class=\"small\"", text);
+    put_text(canvas, LEFT, canvas->height - 26, "class=\"small\"", text);
     snprintf(text, sizeof text, "%s, server on core %lld, generator on core %lld · %s", word_of(cores, "processor"),
              (long long)json_integer_value(json_object_get(cores, "server")),
              (long long)json_integer_value(json_object_get(cores, "generator")), date);
-    put_text(canvas, LEFT, HEIGHT - 10, "class=\"small\"", text);
+    put_text(canvas, LEFT, canvas->height - 10, "class=\"small\"", text);
+}
+
+static void lay_out(struct canvas *canvas, size_t series) {
+    canvas->top = LEGEND_Y + (int)series * LEGEND_LINE + 4;
+    canvas->bottom = canvas->top + PLOT_HEIGHT;
+    canvas->height = canvas->bottom + FOOT_HEIGHT;
 }
 
 static void begin(const struct canvas *canvas, const char *x_label, const char *y_label) {
     fprintf(canvas->file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
             "role=\"img\">\n<title>",
-            WIDTH, HEIGHT, WIDTH, HEIGHT);
+            WIDTH, canvas->height, WIDTH, canvas->height);
     put_escaped(canvas->file, canvas->plot->title);
     fprintf(canvas->file, "</title>\n<style>%s</style>\n<rect class=\"page\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n",
-            style, WIDTH, HEIGHT);
+            style, WIDTH, canvas->height);
     put_text(canvas, LEFT, 30, "class=\"title\"", canvas->plot->title);
+    if (canvas->plot->subtitle) put_text(canvas, LEFT, 50, "class=\"small\"", canvas->plot->subtitle);
     for (size_t i = 0; i < canvas->y.count; i++) {
         char label[AXIS_LABEL_CHARS];
         double y = up(canvas, canvas->y.tick[i]);
         put_line(canvas, LEFT, y, RIGHT, y, i == 0 ? "frame" : "grid");
         put_text(canvas, LEFT - 10, y + 5, "text-anchor=\"end\"", axis_label(canvas->y.tick[i], label));
     }
-    put_text(canvas, (LEFT + RIGHT) / 2.0, BOTTOM + 44, "text-anchor=\"middle\"", x_label);
+    put_text(canvas, (LEFT + RIGHT) / 2.0, canvas->bottom + 44, "text-anchor=\"middle\"", x_label);
     char turned[80];
-    snprintf(turned, sizeof turned, "text-anchor=\"middle\" transform=\"rotate(-90 20 %d)\"", (TOP + BOTTOM) / 2);
-    put_text(canvas, 20, (TOP + BOTTOM) / 2.0, turned, y_label);
+    snprintf(turned, sizeof turned, "text-anchor=\"middle\" transform=\"rotate(-90 20 %d)\"",
+             (canvas->top + canvas->bottom) / 2);
+    put_text(canvas, 20, (canvas->top + canvas->bottom) / 2.0, turned, y_label);
 }
 
 static void put_x_tick(const struct canvas *canvas, double x, const char *label) {
-    put_line(canvas, x, TOP, x, BOTTOM, "grid");
-    put_text(canvas, x, BOTTOM + 20, "text-anchor=\"middle\"", label);
+    put_line(canvas, x, canvas->top, x, canvas->bottom, "grid");
+    put_text(canvas, x, canvas->bottom + 20, "text-anchor=\"middle\"", label);
 }
 
 static void put_legend(const struct canvas *canvas, size_t nth, const char *text) {
     char class[32];
-    double x = LEFT + (double)(nth % LEGEND_COLUMNS) * (RIGHT - LEFT) / LEGEND_COLUMNS,
-           y = 48 + (double)(nth / LEGEND_COLUMNS) * LEGEND_LINE * 0.8;
+    double x = LEFT, y = LEGEND_Y + (double)nth * LEGEND_LINE;
     snprintf(class, sizeof class, "line s%zu d%zu", nth, nth);
     put_line(canvas, x, y, x + 34, y, class);
     put_text(canvas, x + 42, y + 4, "class=\"small\"", text);
@@ -199,10 +209,12 @@ static void put_latency(const struct canvas *canvas, size_t nth, const struct pl
 int plot_write_latency(const struct plot *plot, const struct plot_latency *series, size_t count, const char *path) {
     struct canvas canvas = {.plot = plot};
     double low = INFINITY, high = 0, nines = 2;
+    size_t shown = 0;
     for (size_t i = 0; i < count; i++) {
         const struct histogram *latency_us = series[i].latency_us;
         if (latency_us->total == 0) continue;
-        low = fmin(low, latency_ms(latency_us, 0));
+        shown++;
+        low = fmin(low, latency_ms(latency_us, LOWEST_SHARE));
         high = fmax(high, latency_ms(latency_us, 1));
         nines = fmax(nines, log10((double)latency_us->total));
     }
@@ -211,7 +223,8 @@ int plot_write_latency(const struct plot *plot, const struct plot_latency *serie
     axis_fit(&canvas.y, low, high, true);
     int error = open_file(&canvas, path);
     if (error != 0) return error;
-    begin(&canvas, "percentile of deliveries", "latency (ms)");
+    lay_out(&canvas, shown);
+    begin(&canvas, "percentile", "latency (ms)");
     put_percentiles(&canvas, nines);
     for (size_t i = 0, nth = 0; i < count; i++)
         if (series[i].latency_us->total > 0) put_latency(&canvas, nth++, &series[i], nines);
@@ -270,6 +283,7 @@ int plot_write_cost(const struct plot *plot, const struct plot_points *series, s
     axis_fit(&canvas.y, y_low, y_high, plot->y_log);
     int error = open_file(&canvas, path);
     if (error != 0) return error;
+    lay_out(&canvas, count);
     begin(&canvas, plot->x_label, plot->y_label);
     for (size_t i = 0; i < canvas.x.count; i++) {
         char label[AXIS_LABEL_CHARS];

@@ -13,7 +13,7 @@
 #define PLOT_SERIES_MAX 6 /* colours that everybody can tell apart */
 
 struct plot {
-    const char *title;
+    const char *title, *subtitle;  /* subtitle may be NULL */
     const char *x_label, *y_label; /* with units; cost against size alone */
     bool x_log, y_log;             /* likewise */
     const json_t *report;          /* where and with what it was measured, from report_begin */

@@ -2,6 +2,7 @@
 #include "bench/bound.h"
 #include "bench/compare.h"
 #include "bench/plot.h"
+#include "bench/replica.h"
 #include "bench/terminal.h"
 #include "bench/tls.h"
 
@@ -11,14 +12,37 @@
 #include <unistd.h>
 
 #define WORKER_CONNECTIONS_MAX 15000 /* of one worker, where their number is not said */
+#define MIXED_SMALL 12               /* devices of a small company on a mixed day */
+#define MIXED_MIDDLE 90
+#define MIXED_LARGE 1500 /* at most; of these devices 1,000 are the first of somebody */
 
-static void group(struct scenario *scenario) {
-    const struct plan *plan = &scenario->plan;
-    uint32_t storming = plan->subscribers - plan->watchers;
-    if (plan->watchers)
-        scenario->groups[scenario->group_count++] = (struct group){1, plan->watchers, 0, plan->publishers};
-    scenario->groups[scenario->group_count++] =
-        (struct group){plan->companies, storming, plan->people, plan->watchers ? 1 : plan->publishers};
+static uint32_t parts(uint32_t whole, uint32_t part) {
+    return (whole + part - 1) / part;
+}
+
+/* So many companies, of that size on average, in which every third device is somebody's second one. */
+static struct group mixed_group(uint32_t subscribers, uint32_t size) {
+    struct group group = {.companies = subscribers / size ? subscribers / size : 1, .subscribers = subscribers};
+    uint32_t each = parts(subscribers, group.companies);
+    group.people = each < 3 ? each : each * 2 / 3;
+    if (group.people > CROWD_PEOPLE_MAX) group.people = CROWD_PEOPLE_MAX;
+    group.publishers = group.people;
+    return group;
+}
+
+size_t scenario_group(const struct plan *plan, struct group groups[static SCENARIO_GROUPS_MAX]) {
+    size_t count = 0;
+    if (plan->is_mixed) {
+        uint32_t large = plan->subscribers / 2, middle = plan->subscribers * 3 / 10;
+        groups[count++] = mixed_group(plan->subscribers - large - middle, MIXED_SMALL);
+        if (middle > 0) groups[count++] = mixed_group(middle, MIXED_MIDDLE);
+        if (large > 0) groups[count++] = mixed_group(large, large < MIXED_LARGE ? large : MIXED_LARGE);
+        return count;
+    }
+    if (plan->watchers) groups[count++] = (struct group){1, plan->watchers, 0, plan->publishers};
+    groups[count++] = (struct group){plan->companies, plan->subscribers - plan->watchers, plan->people,
+                                     plan->watchers ? 1 : plan->publishers};
+    return count;
 }
 
 /* As many as the crowd's own arithmetic gives each company. */
@@ -39,10 +63,6 @@ static int import_all(struct scenario *scenario) {
         }
     progress_end();
     return error;
-}
-
-static uint32_t parts(uint32_t whole, uint32_t part) {
-    return (whole + part - 1) / part;
 }
 
 static int open_subject(struct scenario *scenario) {
@@ -72,7 +92,7 @@ int scenario_open(struct scenario *scenario, const struct plan *plan) {
     if (error == 0) error = open_tls(scenario);
     if (error == 0) error = employer_open(&scenario->employer, &scenario->subject);
     if (error == 0 && cores_pin(scenario->cores.generator) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
-    group(scenario);
+    scenario->group_count = scenario_group(plan, scenario->groups);
     return error ? error : import_all(scenario);
 }
 
@@ -80,22 +100,26 @@ int scenario_open(struct scenario *scenario, const struct plan *plan) {
 static uint32_t processes(const struct plan *plan) {
     if (!plan->spreads) return 1;
     uint32_t count = plan->generators ? plan->generators
+                     : plan->asks     ? 1 + parts(plan->subscribers, GENERATOR_CONNECTIONS_MAX)
                      : plan->storms   ? 1 + parts(plan->subscribers - plan->watchers, GENERATOR_CONNECTIONS_MAX)
                                       : parts(plan->subscribers, GENERATOR_CONNECTIONS_MAX);
     return count < GENERATORS_MAX ? count : GENERATORS_MAX;
 }
 
 int scenario_gather(struct scenario *scenario, uint32_t spare_sockets) {
-    struct crowd_options options = {
-        .subject = &scenario->subject,
-        .employer = &scenario->employer,
-        .groups = scenario->groups,
-        .group_count = scenario->group_count,
-        .spare_sockets = spare_sockets,
-        .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
-        .share = {.first_publishes = scenario->plan.rate > 0, .others_from = scenario->plan.storms ? 1 : 0},
-        .tls = scenario->tls,
-        .forgets_sessions = scenario->plan.forgets_sessions};
+    struct crowd_options options = {.subject = &scenario->subject,
+                                    .employer = &scenario->employer,
+                                    .groups = scenario->groups,
+                                    .group_count = scenario->group_count,
+                                    .spare_sockets = spare_sockets,
+                                    .patience_ms = (uint32_t)(scenario->plan.patience_s * 1000),
+                                    .share = {.first_publishes = scenario->plan.rate > 0 || scenario->plan.asks,
+                                              .first_has_no_others = scenario->plan.asks,
+                                              .others_from = scenario->plan.storms ? 1 : 0},
+                                    .tls = scenario->tls,
+                                    .forgets_sessions = scenario->plan.forgets_sessions,
+                                    .seed = scenario->plan.seed,
+                                    .day_s = scenario->plan.seconds};
     const uint32_t count = processes(&scenario->plan);
     int error = 0;
     scenario->rss_before = subject_rss_bytes(&scenario->subject);
@@ -132,6 +156,7 @@ void figures_begin(struct figures *figures, struct scenario *scenario) {
                                 .redis_ns = process_cpu_ns(scenario->subject.redis),
                                 .router_ns = process_cpu_ns(scenario->subject.router),
                                 .wall_ns = clock_now_ns(),
+                                .replica_bytes = -1,
                                 .bytes_per_connection = (double)NAN};
     crowd->latency_us = crowd->complete_us = (struct histogram){0};
     if (generators_order(&scenario->generators, crowd, ORDER_BEGIN) != 0) figures->failed = true;
@@ -153,9 +178,11 @@ static int64_t add_others(struct figures *figures, struct scenario *scenario) {
         add_tally(&figures->tally, &count->tally);
         histogram_add(&scenario->crowd.latency_us, &count->latency_us);
         histogram_add(&scenario->crowd.return_us, &count->return_us);
+        histogram_add(&scenario->crowd.passed_us, &count->passed_us);
         scenario->crowd.resumed += count->resumed;
         scenario->crowd.resumed_sessions += count->resumed_sessions;
         figures->generator_ns += count->cpu_ns;
+        figures->changes += count->changes;
         figures->refused += count->refused;
         if (count->last_delivery_ns > last_ns) last_ns = count->last_delivery_ns;
     }
@@ -178,9 +205,22 @@ void figures_end(struct figures *figures, struct scenario *scenario, int64_t beg
     int64_t last_ns = add_others(figures, scenario);
     figures->seconds = (double)((began_ns && last_ns > ended_ns ? last_ns : ended_ns) - began_ns) / 1e9;
     figures->rss_bytes = subject_rss_bytes(&scenario->subject);
-    if (figures->rss_bytes >= 0 && scenario->rss_before >= 0)
-        figures->bytes_per_connection =
-            (double)(figures->rss_bytes - scenario->rss_before) / scenario->plan.subscribers;
+}
+
+/* Of several workers each has its replicas: what is beyond one of each company is taken out. Where that cannot be
+ * measured, they are in it. */
+static int share_memory(struct figures *figures, struct scenario *scenario) {
+    const uint32_t workers = (uint32_t)scenario->subject.worker_count, companies = scenario->crowd.options.companies;
+    if (figures->rss_bytes < 0 || scenario->rss_before < 0) return 0;
+    double growth = (double)(figures->rss_bytes - scenario->rss_before);
+    if (workers > 1 && scenario->subject.started && scenario->subject.router > 0) {
+        int error = replica_measure(scenario, &figures->replica_bytes);
+        if (error != 0) return error;
+        double further = replica_expected(scenario->groups, scenario->group_count, workers) - companies;
+        growth -= further * (double)figures->replica_bytes / companies;
+    }
+    figures->bytes_per_connection = growth / scenario->plan.subscribers;
+    return 0;
 }
 
 static double per(double value, double by) {
@@ -241,6 +281,10 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     else
         report_count(report, "broker_rss_bytes", figures->rss_bytes);
     report_number(report, "bytes_per_connection", figures->bytes_per_connection);
+    if (figures->replica_bytes < 0)
+        json_object_set_new(report, "replica_bytes", json_null());
+    else
+        report_count(report, "replica_bytes", figures->replica_bytes);
     report_count(report, "generators", generator_count(scenario));
     report_count(report, "workers", (int64_t)scenario->subject.worker_count);
     json_object_set_new(report, "tls", json_boolean(scenario->subject.apps.tls));
@@ -253,6 +297,8 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     report_count(report, "wrong_views", (int64_t)figures->verdict.wrong_views);
     report_count(report, "lost", (int64_t)figures->verdict.lost);
     report_count(report, "refused", (int64_t)figures->refused);
+    json_object_set_new(report, "refusal",
+                        scenario->crowd.refusal[0] ? json_string(scenario->crowd.refusal) : json_null());
     report_count(report, "disconnected", figures->gone);
     report_count(report, "broken_frames", (int64_t)figures->broken);
     return report;
@@ -286,15 +332,21 @@ static void print_traffic(const struct figures *figures) {
 static void print_table(const struct figures *figures, const struct scenario *scenario) {
     const struct plan *plan = &scenario->plan;
     char subscribers[REPORT_GROUPED_CHARS];
-    printf("%s: %s subscribers in %u %s, %u people of each change; %.1f s\n", plan->scenario,
+    printf("%s: %s subscribers in %u %s, %u people%s change; %.1f s\n", plan->scenario,
            report_grouped(plan->subscribers, subscribers), (unsigned)plan->companies,
-           plan->companies == 1 ? "company" : "companies", (unsigned)scenario->crowd.company[0].publishers,
-           figures->seconds);
+           plan->companies == 1 ? "company" : "companies",
+           (unsigned)(plan->is_mixed ? crowd_publishers(scenario->groups, scenario->group_count)
+                                     : scenario->crowd.company[0].publishers),
+           plan->is_mixed ? "" : " of each", figures->seconds);
     print_traffic(figures);
     print_latency(&scenario->crowd.latency_us);
     if (figures->rss_bytes >= 0) {
-        printf("  %-22s %14.1f MiB   %.0f bytes of growth a connection\n", "broker's memory",
-               (double)figures->rss_bytes / 1048576, figures->bytes_per_connection);
+        printf("  %-22s %14.1f MiB   %.0f bytes of growth a connection%s\n", "broker's memory",
+               (double)figures->rss_bytes / 1048576, figures->bytes_per_connection,
+               figures->replica_bytes < 0 ? "" : ", with one replica of each company");
+        if (figures->replica_bytes >= 0)
+            printf("  %-22s %14.1f MiB   on each further worker\n", "replicas of all",
+                   (double)figures->replica_bytes / 1048576);
         printf("  %-22s %14.2f s     %.0f %% of a core\n", "broker's processor time", (double)figures->cpu_ns / 1e9,
                per((double)figures->cpu_ns / 1e7, figures->seconds));
     }
@@ -307,11 +359,22 @@ static void print_table(const struct figures *figures, const struct scenario *sc
 }
 
 static int draw_latency(const struct scenario *scenario, const json_t *report) {
-    const struct plot plot = {.title = scenario->plan.scenario, .report = report};
-    const struct plot_latency series[] = {{"each delivery", &scenario->crowd.latency_us},
-                                          {"until all have it", &scenario->crowd.complete_us},
-                                          {"back after the storm", &scenario->crowd.return_us}};
-    return plot_write_latency(&plot, series, sizeof series / sizeof *series, scenario->plan.svg);
+    char subtitle[160], subscribers[REPORT_GROUPED_CHARS], changes[REPORT_GROUPED_CHARS];
+    const uint32_t companies = scenario->crowd.options.companies;
+    snprintf(subtitle, sizeof subtitle, "%s subscribers in %u %s, %s changes in %.1f s",
+             report_grouped(scenario->plan.subscribers, subscribers), (unsigned)companies,
+             companies == 1 ? "company" : "companies",
+             report_grouped((double)json_integer_value(json_object_get(report, "changes")), changes),
+             json_number_value(json_object_get(report, "seconds")));
+    const struct plot plot = {.title = scenario->plan.title, .subtitle = subtitle, .report = report};
+    struct plot_latency series[3 + SCENARIO_FURTHER_MAX];
+    size_t count = 0;
+    series[count++] = (struct plot_latency){"each delivery", &scenario->crowd.latency_us};
+    series[count++] = (struct plot_latency){"until all have it", &scenario->crowd.complete_us};
+    series[count++] = (struct plot_latency){"until live again", &scenario->crowd.return_us};
+    for (size_t i = 0; i < scenario->further_count; i++)
+        series[count++] = scenario->further[i];
+    return plot_write_latency(&plot, series, count, scenario->plan.svg);
 }
 
 static int publish(const struct scenario *scenario, const json_t *report) {
@@ -329,7 +392,7 @@ static int check_all(struct figures *figures, struct scenario *scenario) {
     struct crowd *crowd = &scenario->crowd;
     int error = figures->failed ? LEDIG_EIO : crowd_check(crowd, &figures->verdict);
     if (error == 0) error = generators_order(&scenario->generators, crowd, ORDER_CHECK);
-    figures->gone = crowd->gone;
+    figures->gone = crowd->gone + figures->gone_elsewhere;
     figures->broken = crowd->broken;
     figures->refused += crowd->refused;
     for (uint32_t rank = 1; rank < scenario->generators.processes; rank++) {
@@ -344,7 +407,7 @@ static int check_all(struct figures *figures, struct scenario *scenario) {
 
 int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more) {
     const char *json = scenario->plan.json;
-    if (check_all(figures, scenario) != 0) {
+    if (check_all(figures, scenario) != 0 || share_memory(figures, scenario) != 0) {
         json_decref(more);
         return 1;
     }
@@ -356,9 +419,12 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
     json_decref(report);
     if (error != 0) return 1;
     const struct verdict *verdict = &figures->verdict;
-    if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->gone == 0 && figures->broken == 0) return 0;
-    complain(0, "%llu wrong views, %llu changes lost, %u connections lost, %llu frames not understood",
-             (unsigned long long)verdict->wrong_views, (unsigned long long)verdict->lost, (unsigned)figures->gone,
-             (unsigned long long)figures->broken);
+    if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->wrong_answers == 0 && figures->gone == 0 &&
+        figures->broken == 0)
+        return 0;
+    complain(0,
+             "%llu wrong views, %llu wrong answers, %llu changes lost, %u connections lost, %llu frames not understood",
+             (unsigned long long)verdict->wrong_views, (unsigned long long)figures->wrong_answers,
+             (unsigned long long)verdict->lost, (unsigned)figures->gone, (unsigned long long)figures->broken);
     return 2;
 }

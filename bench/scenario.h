@@ -5,13 +5,16 @@
 
 #include "bench/crowd.h"
 #include "bench/generators.h"
+#include "bench/plot.h"
 #include "bench/report.h"
 
 #define PLAN_FLAGS_MAX 8
+#define SCENARIO_FURTHER_MAX 3
+#define SCENARIO_GROUPS_MAX 3
 #define GROW_PARTS 32 /* a growing crowd begins with this part of it */
 
 struct plan {
-    const char *scenario;
+    const char *scenario, *title; /* title: of a plot */
     uint32_t subscribers, companies;
     uint32_t publishers;   /* of each company */
     uint32_t people;       /* of each company; 0 = as the crowd has it */
@@ -23,11 +26,17 @@ struct plan {
     bool run_starts_small; /* not all connect at first, and those who publish are among the first */
     uint32_t watchers;     /* of a storm: those who stay connected */
     double rate, seconds;
-    double patience_s; /* how long to wait where nothing moves */
+    double changes;       /* a second, while a router asks at `rate` */
+    uint32_t connections; /* of the router */
+    uint32_t seed;        /* of what happens at random */
+    bool saturates;       /* the next question as soon as a connection is free */
+    double patience_s;    /* how long to wait where nothing moves */
     bool against_limit;
     bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
     const char *trust;          /* certificates that vouch for another's broker, or NULL */
     bool spreads;               /* may be played by several processes */
+    bool is_mixed;              /* companies of different sizes, of people who may have two devices */
+    bool asks;                  /* those who publish are in the first process, all others in further ones */
     bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
     const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
     const char *json;                    /* file, "-", or NULL */
@@ -45,12 +54,14 @@ struct scenario {
     struct generators generators;
     SSL_CTX *tls;       /* NULL without TLS */
     int64_t rss_before; /* of the broker, before anybody connected */
-    struct group groups[2];
+    struct group groups[SCENARIO_GROUPS_MAX];
     size_t group_count;
-    uint32_t wanted_first; /* so many connect at first; 0 = all */
-    bool draws_itself;     /* --svg is the scenario's own business */
-    bool tells_itself;     /* and so is the table */
-    json_t *earlier;       /* a report to compare with; NULL = none */
+    uint32_t wanted_first;                             /* so many connect at first; 0 = all */
+    bool draws_itself;                                 /* --svg is the scenario's own business */
+    bool tells_itself;                                 /* and so is the table */
+    struct plot_latency further[SCENARIO_FURTHER_MAX]; /* drawn with those that all have */
+    size_t further_count;
+    json_t *earlier; /* a report to compare with; NULL = none */
 };
 
 struct figures {
@@ -64,9 +75,15 @@ struct figures {
     bool failed;
     uint64_t refused, broken; /* of all generators, as the next ones */
     uint32_t gone;
-    double bytes_per_connection; /* NAN = not to be seen */
+    double bytes_per_connection; /* as if one worker served all; NAN = not to be seen */
+    int64_t replica_bytes;       /* of all companies, on one worker; -1 = not measured */
     struct verdict verdict;
+    uint64_t wrong_answers;  /* a scenario's own finding, as the next one: they count as a wrong view does */
+    uint32_t gone_elsewhere; /* connections lost that are not the crowd's */
 };
+
+/* The companies of a plan: alike, or of different sizes. Returns how many groups. */
+size_t scenario_group(const struct plan *plan, struct group groups[static SCENARIO_GROUPS_MAX]);
 
 /* The broker runs, the people are in, nobody is connected. 0, or an error after a complaint. */
 int scenario_open(struct scenario *scenario, const struct plan *plan);
@@ -97,11 +114,13 @@ int schedule_play(struct scenario *scenario, struct schedule *schedule, const ch
 
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);
+int ask_run(struct scenario *scenario);
 int against_limit_run(struct scenario *scenario);
 int burst_run(struct scenario *scenario);
 int grow_run(struct scenario *scenario);
 int idle_run(struct scenario *scenario);
 int latency_run(struct scenario *scenario);
+int mixed_run(struct scenario *scenario);
 int peers_run(struct scenario *scenario);
 int stall_run(struct scenario *scenario);
 int storm_run(struct scenario *scenario);

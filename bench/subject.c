@@ -205,6 +205,31 @@ int subject_start(struct subject *subject, const struct cores *cores, const stru
     return error;
 }
 
+/* Whether its port takes connections. */
+static bool listens(const struct endpoint *endpoint) {
+    int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool taken =
+        caller >= 0 && connect(caller, (const struct sockaddr *)&endpoint->address, sizeof endpoint->address) == 0;
+    if (caller >= 0) close(caller);
+    return taken;
+}
+
+int subject_renew_router(struct subject *subject) {
+    const pid_t former = subject->router;
+    const int64_t deadline_ns = clock_now_ns() + READY_MS * INT64_C(1000000);
+    if (!subject->started || former <= 0 || kill(former, SIGKILL) != 0)
+        return complain(LEDIG_EIO, "the router worker cannot be ended: %s", strerror(errno));
+    while (clock_now_ns() < deadline_ns) {
+        if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
+        json_t *description = read_description(subject);
+        if (description) find_workers(subject, description);
+        json_decref(description);
+        if (subject->router != former && subject->router > 0 && listens(&subject->routers)) return 0;
+        poll(NULL, 0, STEP_MS);
+    }
+    return complain(LEDIG_EIO, "the router worker did not come up again within %d s", READY_MS / 1000);
+}
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
     (void)status, (void)type, (void)walk;
     return remove(path);

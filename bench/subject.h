@@ -52,6 +52,10 @@ int subject_attach(struct subject *subject, const char *data, const char *url, c
 void subject_identity(const struct subject *subject, char cert[static SUBJECT_PATH_CHARS],
                       char key[static SUBJECT_PATH_CHARS]);
 
+/* Ends the router worker of one's own broker and waits until another has taken its place and listens. 0, or an error
+ * after a complaint. */
+int subject_renew_router(struct subject *subject);
+
 /* Stops what was started and removes its data. Safe after a failure, and twice. */
 void subject_stop(struct subject *subject);
 

@@ -16,25 +16,55 @@ int subscriber_say(struct subscriber *subscriber, const struct message *message)
     return error;
 }
 
+struct circle {
+    const char *at[CIRCLE_MAX];
+    char user[CIRCLE_MAX][EMPLOYER_ID_CHARS];
+};
+
+static void draw_circle(const struct subscriber *subscriber, struct circle *circle) {
+    uint32_t people = subscriber->crowd->company[subscriber->company].people;
+    for (uint32_t i = 0; i < CIRCLE_MAX; i++) {
+        employer_person((subscriber->person + i) % people, circle->user[i]);
+        circle->at[i] = circle->user[i];
+    }
+}
+
+bool subscriber_follows(const struct subscriber *subscriber, uint32_t person) {
+    uint32_t people = subscriber->crowd->company[subscriber->company].people;
+    if (subscriber->following == FOLLOWS_CIRCLE)
+        return (person + people - subscriber->person) % people < subscriber->circle;
+    return subscriber->following == FOLLOWS_ALL || person == subscriber->person;
+}
+
 static int say_hello(struct subscriber *subscriber) {
     char user[EMPLOYER_ID_CHARS], device_id[32], token[LEDIG_TOKEN_CHARS_MAX + 1];
     employer_person(subscriber->person, user);
     snprintf(device_id, sizeof device_id, "bench-%u", (unsigned)subscriber->number);
     if (!subscriber->token) {
-        int error = employer_token(subscriber->crowd->options.employer, subscriber->company, user, ROLE_MEMBER, token);
+        int error =
+            employer_token(subscriber->crowd->options.employer, subscriber->company, user, subscriber->role, token);
         if (error != 0) return error;
         subscriber->token = strdup(token);
         if (!subscriber->token) return LEDIG_ENO_MEMORY;
     }
-    struct part_device device = {.id = device_id, .kind = "desktop", .app = "ledig-bench " LEDIG_VERSION};
+    struct part_device device = {
+        .id = device_id, .kind = subscriber->kind ? subscriber->kind : "desktop", .app = "ledig-bench " LEDIG_VERSION};
     struct part_resume resume = {.epoch = subscriber->crowd->company[subscriber->company].epoch,
                                  .version = subscriber->version,
                                  .now = subscriber->now_ms,
                                  .more = subscriber->is_in_series};
-    struct message hello = {
-        .type = MESSAGE_hello,
-        .hello = {.token = subscriber->token, .device = &device, .resume = subscriber->version ? &resume : NULL}};
+    struct message hello = {.type = MESSAGE_hello,
+                            .hello = {.token = subscriber->token,
+                                      .device = &device,
+                                      .state = subscriber->state,
+                                      .resume = subscriber->version ? &resume : NULL}};
+    struct circle circle;
+    if (subscriber->following != FOLLOWS_ALL || subscriber->favourites > 0) draw_circle(subscriber, &circle);
     if (subscriber->following == FOLLOWS_ITSELF) hello.hello.follow = (struct texts){.present = true};
+    if (subscriber->following == FOLLOWS_CIRCLE)
+        hello.hello.follow = (struct texts){.at = circle.at, .count = subscriber->circle, .present = true};
+    if (subscriber->favourites > 0)
+        hello.hello.favourites = (struct texts){.at = circle.at, .count = subscriber->favourites, .present = true};
     return subscriber_say(subscriber, &hello);
 }
 
@@ -47,6 +77,15 @@ int subscriber_follow(struct subscriber *subscriber, enum following following) {
     return subscriber_say(subscriber, &follow);
 }
 
+int subscriber_turn(struct subscriber *subscriber, const char *state) {
+    struct message device = {.type = MESSAGE_device, .device = {.id = DEVICE_ID, .state = state}};
+    subscriber->state = state;
+    subscriber->heeds_from_ns = strcmp(state, "background") == 0 ? INT64_MAX : clock_now_ns();
+    subscriber->devices_open++;
+    subscriber->crowd->devices_open++;
+    return subscriber_say(subscriber, &device);
+}
+
 int publisher_consent(struct publisher *publisher) {
     struct message consent = {
         .type = MESSAGE_consent,
@@ -54,33 +93,55 @@ int publisher_consent(struct publisher *publisher) {
     return subscriber_say(publisher->subscriber, &consent);
 }
 
-int publisher_change(struct publisher *publisher, int64_t due_ns) {
-    static const char *const statuses[] = {"busy", "away", "dnd"};
+static int remember(struct publisher *publisher, size_t sequence, const struct status *status, int64_t due_ns) {
+    if (sequence >= publisher->made_capacity) {
+        size_t capacity = publisher->made_capacity ? publisher->made_capacity * 2 : 16;
+        struct change_made *grown = realloc(publisher->made, capacity * sizeof *grown);
+        if (!grown) return LEDIG_ENO_MEMORY;
+        publisher->made = grown;
+        publisher->made_capacity = capacity;
+    }
+    publisher->made[sequence] = (struct change_made){due_ns, *status};
+    return 0;
+}
+
+/* Without a return time, "available" only takes back what was set before. */
+static bool is_taken_back(const struct status *status) {
+    return strcmp(status->status, "available") == 0 && status->until_ms == 0;
+}
+
+int publisher_set(struct publisher *publisher, const struct status *status, int64_t due_ns) {
     struct crowd *crowd = publisher->subscriber->crowd;
     struct assembly *company = &crowd->company[publisher->subscriber->company];
     size_t sequence = (size_t)(publisher->asked + 1);
-    if (sequence >= publisher->due_capacity) {
-        size_t capacity = publisher->due_capacity ? publisher->due_capacity * 2 : 64;
-        int64_t *grown = realloc(publisher->due_ns, capacity * sizeof *grown);
-        if (!grown) return LEDIG_ENO_MEMORY;
-        publisher->due_ns = grown;
-        publisher->due_capacity = capacity;
-    }
-    publisher->due_ns[sequence] = due_ns;
+    if (remember(publisher, sequence, status, due_ns) != 0) return LEDIG_ENO_MEMORY;
     if (crowd->options.share.board)
         board_ask(crowd->options.share.board, company->on_board + publisher->subscriber->person, (int32_t)sequence,
                   due_ns);
-    crowd->undelivered += company->followers - publisher->awaited;
-    publisher->awaited = company->followers;
     publisher->asked = (int32_t)sequence;
+    if (is_taken_back(status)) publisher->taken_back = (int32_t)sequence;
     crowd->changes++;
     crowd->changes_open++;
+    publisher->subscriber->changes_open++;
     char note[DIGEST_RUN_CHARS + 16];
     snprintf(note, sizeof note, "%s.%u", crowd->run, (unsigned)sequence);
-    struct message set = {
-        .type = MESSAGE_set,
-        .set = {.id = CHANGE_ID + (uint32_t)sequence, .status = statuses[sequence % 3], .note = note}};
+    struct message set = {.type = MESSAGE_set,
+                          .set = {.id = CHANGE_ID + (uint32_t)sequence,
+                                  .status = status->status,
+                                  .activity = status->activity,
+                                  .note = note,
+                                  .until = status->until_ms}};
     return subscriber_say(publisher->subscriber, &set);
+}
+
+int publisher_change(struct publisher *publisher, int64_t due_ns) {
+    static const char *const statuses[] = {"busy", "away", "dnd"};
+    struct crowd *crowd = publisher->subscriber->crowd;
+    const struct assembly *company = &crowd->company[publisher->subscriber->company];
+    const struct status status = {.status = statuses[(publisher->asked + 1) % 3]};
+    crowd->undelivered += company->followers - publisher->awaited;
+    publisher->awaited = company->followers;
+    return publisher_set(publisher, &status, due_ns);
 }
 
 /* ---- Listening ---- */
@@ -101,7 +162,7 @@ static void give_up(struct crowd *crowd, struct publisher *publisher) {
 static void forget(struct subscriber *subscriber) {
     subscriber->profiles = 0;
     for (uint32_t p = 0; p < subscriber->crowd->company[subscriber->company].publishers; p++)
-        subscriber->seen[p] = (struct seen){0, SEQUENCE_NONE};
+        subscriber->seen[p] = (struct seen){.sequence = SEQUENCE_NONE};
 }
 
 static void acknowledge(struct crowd *crowd, struct publisher *publisher, int32_t sequence) {
@@ -126,13 +187,45 @@ static void hear_outcome(struct subscriber *subscriber, uint32_t id, const char 
     } else if (publisher && id == CONSENT_ID) {
         publisher->consented = !error_code;
         crowd->consents_open--;
+    } else if (id == DEVICE_ID) {
+        if (error_code) crowd->refused++;
+        subscriber->devices_open--;
+        crowd->devices_open--;
     } else if (publisher && id >= CHANGE_ID) {
         int32_t sequence = (int32_t)(id - CHANGE_ID);
         crowd->changes_open--;
+        subscriber->changes_open--;
         if (!error_code && sequence > publisher->acknowledged) acknowledge(crowd, publisher, sequence);
         if (error_code) crowd->refused++;
         if (error_code && sequence == publisher->asked) give_up(crowd, publisher);
     }
+}
+
+static bool same_text(const char *one, const char *other) {
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+/* Whether a change leaves nothing to be seen by now. */
+static bool is_over(const struct status *status) {
+    return is_taken_back(status) || (status->until_ms != 0 && status->until_ms <= clock_wall_ms());
+}
+
+/* Whether the row shows a change that may be the last one: the one acknowledged, or one asked for since whose answer
+ * was lost with the connection; or nothing, where that one is over. */
+static bool may_show(const struct publisher *publisher, const struct digest_row *row,
+                     const struct part_member *member) {
+    int32_t oldest = publisher->acknowledged;
+    if (oldest == SEQUENCE_NONE) return true;
+    if (row->sequence != SEQUENCE_NONE) {
+        if (row->sequence < oldest || row->sequence > publisher->asked) return false;
+        const struct status *status = &publisher->made[row->sequence].status;
+        return same_text(member->availability, status->status) && same_text(member->activity, status->activity) &&
+               member->until == status->until_ms;
+    }
+    if (!same_text(member->availability, "available") || member->activity) return false;
+    for (int32_t sequence = oldest; sequence <= publisher->asked; sequence++)
+        if (is_over(&publisher->made[sequence].status)) return true;
+    return false;
 }
 
 static void hear_answer(struct subscriber *subscriber, const struct message_answer *answer) {
@@ -141,8 +234,10 @@ static void hear_answer(struct subscriber *subscriber, const struct message_answ
     for (uint32_t i = 0; i < answer->members.count; i++) {
         struct digest_row row;
         if (!digest_read_row(&company->memory, &members[i], &row)) continue;
-        company->publisher[row.publisher].truth = (struct seen){row.hash, row.sequence};
-        company->publisher[row.publisher].known = true;
+        struct publisher *publisher = &company->publisher[row.publisher];
+        publisher->truth = (struct seen){row.hash, row.sequence, row.sequence == SEQUENCE_NONE};
+        publisher->known = true;
+        publisher->is_false = publisher->subscriber && !may_show(publisher, &row, &members[i]);
     }
     if (answer->more || !company->answering) return;
     company->answering = false;
@@ -154,8 +249,13 @@ static void become_live(struct subscriber *subscriber) {
     subscriber->crowd->connecting--;
     subscriber->crowd->live++;
     if (subscriber->websocket.resumed_session) subscriber->crowd->resumed_sessions++;
-    if (subscriber->crowd->storm_began_ns == 0) return;
-    int64_t away_ns = clock_now_ns() - subscriber->crowd->storm_began_ns;
+    bool lags = subscriber->state && strcmp(subscriber->state, "background") == 0;
+    int64_t now_ns = clock_now_ns(), called_ns = subscriber->called_ns;
+    subscriber->live_from_ns = now_ns;
+    subscriber->heeds_from_ns = lags ? INT64_MAX : called_ns ? now_ns : 0;
+    if (called_ns == 0) called_ns = subscriber->crowd->storm_began_ns;
+    if (called_ns == 0) return;
+    int64_t away_ns = now_ns - called_ns;
     histogram_record(&subscriber->crowd->return_us, (uint64_t)away_ns / 1000);
 }
 
@@ -174,8 +274,35 @@ static int32_t asked_of(const struct crowd *crowd, const struct assembly *compan
 
 static int64_t due_of(const struct crowd *crowd, const struct assembly *company, uint32_t p, int32_t sequence) {
     const struct publisher *publisher = &company->publisher[p];
-    return publisher->subscriber ? publisher->due_ns[sequence]
+    return publisher->subscriber ? publisher->made[sequence].due_ns
                                  : board_due_ns(crowd->options.share.board, company->on_board + p, sequence);
+}
+
+/* The change that a row leads up to. A plain row has the latest that was taken back behind it, or only the passing of a
+ * return time. */
+static int32_t shown_by(const struct digest_row *row, const struct publisher *publisher, const struct seen *seen) {
+    if (row->sequence != SEQUENCE_NONE) return row->sequence;
+    return publisher->taken_back > seen->sequence ? publisher->taken_back : seen->sequence;
+}
+
+/* The oldest change of those that are seen with this one. To take back where nothing stands shows in no row. */
+static int32_t oldest_shown(const struct publisher *publisher, const struct seen *seen, int32_t sequence) {
+    int32_t oldest = seen->sequence + 1;
+    if (!seen->is_plain || !publisher->subscriber) return oldest;
+    while (oldest < sequence && is_taken_back(&publisher->made[oldest].status))
+        oldest++;
+    return oldest;
+}
+
+/* How long after somebody's return time has passed this is seen. */
+static void note_return(const struct subscriber *subscriber, const struct publisher *publisher, int32_t sequence,
+                        int64_t now_ns) {
+    if (!publisher->subscriber || sequence == SEQUENCE_NONE) return;
+    const int64_t until_ms = publisher->made[sequence].status.until_ms;
+    int64_t late_us = clock_wall_us() - until_ms * 1000;
+    if (until_ms == 0 || late_us < 0) return;
+    if (now_ns - late_us * 1000 < subscriber->heeds_from_ns) return;
+    histogram_record(&subscriber->crowd->passed_us, (uint64_t)late_us);
 }
 
 /* The hot path: a frame that is known already. */
@@ -202,22 +329,28 @@ static void receive(struct subscriber *subscriber, const struct digest *digest, 
         const struct digest_row *row = &digest->rows[i];
         struct seen *seen = &subscriber->seen[row->publisher];
         struct publisher *publisher = &company->publisher[row->publisher];
-        bool counts = subscriber->tally == &crowd->tally && !subscriber->is_aside && row->sequence > seen->sequence &&
-                      row->sequence <= asked_of(crowd, company, row->publisher);
+        const int32_t sequence = shown_by(row, publisher, seen);
+        const bool is_plain = row->sequence == SEQUENCE_NONE;
+        bool counts = subscriber->tally == &crowd->tally && !subscriber->is_aside && sequence > seen->sequence &&
+                      sequence <= asked_of(crowd, company, row->publisher);
         if (counts) { /* from when the oldest change that it brings should have been sent */
-            int64_t late_ns = now_ns - due_of(crowd, company, row->publisher, seen->sequence + 1);
-            if (seen->sequence != SEQUENCE_NONE &&
+            int64_t due_ns = due_of(crowd, company, row->publisher, oldest_shown(publisher, seen, sequence)),
+                    late_ns = now_ns - due_ns;
+            if (seen->sequence != SEQUENCE_NONE && !(is_plain && seen->is_plain) &&
+                due_ns >= subscriber->heeds_from_ns &&
                 (crowd->storm_began_ns == 0 ||
                  subscriber->company == 0)) /* else it was away, or has only begun to follow */
                 histogram_record(&crowd->latency_us, late_ns > 0 ? (uint64_t)late_ns / 1000 : 0);
-            if (row->sequence == publisher->asked && publisher->awaited > 0) {
+            if (sequence == publisher->asked && publisher->awaited > 0) {
                 publisher->awaited--;
                 crowd->undelivered--;
                 if (publisher->awaited == 0)
-                    histogram_record(&crowd->complete_us, (uint64_t)(now_ns - publisher->due_ns[row->sequence]) / 1000);
+                    histogram_record(&crowd->complete_us, (uint64_t)(now_ns - publisher->made[sequence].due_ns) / 1000);
             }
         }
-        *seen = (struct seen){row->hash, row->sequence};
+        if (is_plain && !seen->is_plain && sequence == seen->sequence)
+            note_return(subscriber, publisher, sequence, now_ns);
+        *seen = (struct seen){row->hash, sequence, is_plain};
     }
 }
 

@@ -40,11 +40,18 @@ static int ask_company(struct crowd *crowd, uint32_t c) {
 static bool sees_the_truth(const struct crowd *crowd, const struct subscriber *subscriber) {
     const struct assembly *company = &crowd->company[subscriber->company];
     if (subscriber->stage == STAGE_ELSEWHERE) return true; /* its own process looks at it */
-    if (subscriber->stage == STAGE_DROPPED || subscriber->number >= crowd->wanted) return true; /* sees nothing */
+    if (subscriber->stage == STAGE_LEFT || subscriber->stage == STAGE_DROPPED || subscriber->number >= crowd->wanted)
+        return true; /* sees nothing */
     if (subscriber->following == FOLLOWS_ITSELF) return subscriber->stage == STAGE_LIVE && subscriber->profiles == 1;
-    if (subscriber->stage != STAGE_LIVE || subscriber->profiles < company->people) return false;
-    for (uint32_t p = 0; p < company->publishers; p++)
+    uint32_t followed = subscriber->following == FOLLOWS_CIRCLE ? subscriber->circle : company->people;
+    if (subscriber->stage != STAGE_LIVE || subscriber->profiles < followed) return false;
+    for (uint32_t p = 0; p < company->publishers; p++) {
+        if (!subscriber_follows(subscriber, p)) { /* of whom it is to be told nothing */
+            if (subscriber->seen[p].hash != 0) return false;
+            continue;
+        }
         if (!company->publisher[p].known || company->publisher[p].truth.hash != subscriber->seen[p].hash) return false;
+    }
     return true;
 }
 
@@ -56,7 +63,7 @@ static void judge(const struct crowd *crowd, struct verdict *verdict) {
         for (uint32_t p = 0; p < crowd->company[c].publishers; p++) {
             const struct publisher *publisher = &crowd->company[c].publisher[p];
             if (!publisher->subscriber) continue; /* as above */
-            if (!publisher->known || publisher->truth.sequence < publisher->acknowledged) verdict->lost++;
+            if (!publisher->known || publisher->is_false) verdict->lost++;
         }
 }
 

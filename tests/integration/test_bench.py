@@ -276,6 +276,185 @@ def test_grow_measures_each_size_and_draws_it(tmp_path):
     assert ElementTree.parse(tmp_path / "grow.svg").getroot().tag.endswith("svg")
 
 
+class Forger(Muffle):
+    """A wire to the routers' port on which one kind of answer is another one on its way, of the same length."""
+
+    def __init__(self, url, forged, by):
+        super().__init__(url, victim=None, mark=None)
+        self.forged, self.by = forged, by
+        self.url = self.url.replace("ws://", "http://").removesuffix("/v1")
+
+    def _carry(self, source, sink, swallows):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data.replace(self.forged, self.by))
+        except OSError:
+            pass
+        sink.close()
+
+
+class Closer(Forger):
+    """A wire that hangs up after each answer, without having said so."""
+
+    def _carry(self, source, sink, swallows):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+                if data.startswith(b"HTTP/1.1 "):
+                    break
+        except OSError:
+            pass
+        for one in (source, sink):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Replayer(Forger):
+    """A wire that gives an answer of the router worker over and over, a few times, before it lets a new one through."""
+
+    TIMES = 20
+
+    def __init__(self, url):
+        super().__init__(url, b"", b"")
+        self.kept, self.left = None, 0
+
+    def _carry(self, source, sink, swallows):
+        try:
+            while data := source.recv(65536):
+                if b'"action"' in data:
+                    if self.left == 0:
+                        self.kept, self.left = data, self.TIMES
+                    self.left -= 1
+                    data = self.kept
+                sink.sendall(data)
+        except OSError:
+            pass
+
+
+ASK = ("--subscribers", 12, "--publishers", 4, "--rate", 200, "--changes", 40, "--seconds", 0.5, "--connections", 3)
+
+
+def test_every_answer_to_a_router_is_right_while_people_change(own_tmp):
+    found = report("ledig-bench", "ask", "--subscribers", 30, "--companies", 2, "--publishers", 6, "--rate", 300,
+                   "--changes", 60, "--seconds", 1, "--connections", 4, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["answers"]["count"], found["changes"], found["generators"]) == (300, 60, 2)
+    assert (found["wrong_answers"], found["problems"]) == (0, 0)
+    latency = found["answers"]["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p99"] <= latency["max"]
+    assert found["first_answers"]["latency_ms"]["p50"] > 0
+
+
+def test_ask_counts_the_most_answers(own_tmp):
+    found = report("ledig-bench", "ask", "--saturate", "--subscribers", 10, "--publishers", 2, "--seconds", 0.5,
+                   "--svg", own_tmp / "ask.svg", TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert found["answers"]["answers_per_s"] > 0 and found["wrong_answers"] == 0
+    assert ElementTree.parse(own_tmp / "ask.svg").getroot().tag.endswith("svg")
+    os.unlink(own_tmp / "ask.svg")
+
+
+@pytest.mark.parametrize("forged, by", [
+    (b'"action":"busy"', b'"action":"ring"'), (b'"user":"u00002"', b'"user":"u00003"'),
+    (b'"availability":"dnd"', b'"availability":"bsy"'), (b'"company":"bench-00000"', b'"company":"bench-00001"'),
+])
+def test_a_wrong_answer_to_a_router_is_found(broker, forged, by):
+    wire = Forger(broker.router_url, forged, by)
+    try:
+        done = run("ledig-bench", "ask", "--url", broker.url, "--router-url", wire.url, "--data", broker.data, *ASK,
+                   "--patience", 1, "--json", "-")
+    finally:
+        wire.close()
+    assert done.returncode == 2, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["wrong_views"], found["lost"]) == (0, 0) and found["wrong_answers"] > 0
+
+
+def test_answers_that_lag_behind_are_counted(broker):
+    wire = Replayer(broker.router_url)
+    try:
+        found = report("ledig-bench", "ask", "--url", broker.url, "--router-url", wire.url, "--data", broker.data,
+                       "--subscribers", 1, "--publishers", 1, "--rate", 200, "--changes", 50, "--seconds", 0.6,
+                       "--connections", 1)
+    finally:
+        wire.close()
+    assert_right(found)
+    assert found["behind"]["count"] > 0 and found["behind"]["latency_ms"]["max"] > 0
+    assert found["wrong_answers"] == 0, "in the end the last change was shown"
+
+
+def test_an_answer_that_goes_back_is_found(broker):
+    """Two people, of whom the answers about one are let through: what is kept of the other is older by then."""
+    wire = Replayer(broker.router_url)
+
+    def carry_some(source, sink, swallows):
+        try:
+            while data := source.recv(65536):
+                if b'"user":"u00001"' in data:
+                    wire.kept = wire.kept or (data if b'"until"' in data else None)
+                    data = wire.kept or data
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    wire._carry = carry_some
+    try:
+        done = run("ledig-bench", "ask", "--url", broker.url, "--router-url", wire.url, "--data", broker.data,
+                   "--subscribers", 2, "--publishers", 2, "--rate", 200, "--changes", 50, "--seconds", 0.6,
+                   "--connections", 1, "--patience", 1, "--json", "-")
+    finally:
+        wire.close()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "older version" in json.loads(done.stdout)["first_wrong"]
+
+
+def test_a_router_asks_again_where_the_broker_hangs_up(broker):
+    wire = Closer(broker.router_url, b"", b"")
+    try:
+        found = report("ledig-bench", "ask", "--url", broker.url, "--router-url", wire.url, "--data", broker.data, *ASK)
+    finally:
+        wire.close()
+    assert_right(found)
+    assert (found["answers"]["count"], found["wrong_answers"]) == (100, 0) and found["reopened"] > 0
+
+
+def test_a_day_ends_with_every_view_right(own_tmp):
+    found = report("ledig-bench", "mixed", "--subscribers", 60, "--seconds", 3, "--seed", 5, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["arrived"], found["seed"], found["companies"]) == (60, 5, 3)
+    assert found["left"] > 0 and found["changed_network"] > 0 and found["device_states"] > 0
+    assert found["reconnects"] == found["arrived"] + found["changed_network"]
+    assert found["changed_network"] <= found["resumed"] < found["reconnects"], "some arrive with nothing"
+    assert found["changes"] > 60 and found["return_times_passed"]["latency_ms"]["p50"] is not None
+
+
+def test_a_seed_is_a_day_in_any_number_of_processes(own_tmp):
+    small = ("--subscribers", 40, "--seconds", 1.5, "--svg", own_tmp / "day.svg")
+    one = report("ledig-bench", "mixed", *small, "--seed", 9, TMPDIR=str(own_tmp))
+    same = report("ledig-bench", "mixed", *small, "--seed", 9, "--generators", 2, "--workers", 2, "--tls",
+                  TMPDIR=str(own_tmp))
+    for found in (one, same):
+        assert_right(found)
+    figures = ("day", "events", "changes", "arrived", "left", "changed_network", "device_states")
+    assert [one[name] for name in figures] == [same[name] for name in figures]
+    assert (same["generators"], same["workers"]) == (2, 2)
+    os.unlink(own_tmp / "day.svg")
+
+
+def test_a_wrong_view_at_the_end_of_a_day_is_found(broker):
+    """u00000 of each company takes the calls, and stays to the end."""
+    wire = Muffle(broker.url, victim=b"\xa4user\xa6u00000", mark=b".2")
+    try:
+        done = run("ledig-bench", "mixed", "--url", wire.url, "--data", broker.data, "--subscribers", 30, "--seconds",
+                   1.5, "--patience", 1, "--json", "-")
+    finally:
+        wire.close()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert json.loads(done.stdout)["wrong_views"] > 0
+
+
 def test_a_run_is_set_beside_an_earlier_one(tmp_path):
     earlier = tmp_path / "earlier.json"
     small = ("--subscribers", 5, "--rate", 20, "--seconds", 0.3)
@@ -305,6 +484,7 @@ def test_idle_takes_several_generators_and_says_what_idling_costs(own_tmp):
     assert_right(found)
     assert (found["generators"], found["workers"]) == (2, 2)
     assert found["idle_cpu_percent_per_10000"] >= 0
+    assert found["replica_bytes"] >= 0, "what a further worker has of each company is no connection's"
 
 
 def test_a_wrong_view_in_another_generator_is_found(broker):
@@ -388,11 +568,13 @@ def test_a_storm_over_tls_says_how_many_came_with_a_ticket(flags, resumed):
 
 
 @pytest.mark.parametrize("arguments", [
+    ["mixed", "--companies", "3"], ["ask", "--saturate", "--rate", "5"], ["fanout", "--saturate"],
+    ["mixed", "--subscribers", "40", "--generators", "9"],
     ["burst", "--generators", "2"], ["fanout", "--against-limit", "--generators", "2"],
     ["fanout", "--tls", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"],
     ["fanout", "--url", "wss://127.0.0.1:1/v1", "--router-url", "http://127.0.0.1:1", "--data", "/nowhere"],
 ])
-def test_bench_says_what_it_cannot_do_with_processes_and_tls(arguments):
+def test_bench_says_what_it_cannot_do_together(arguments):
     done = run("ledig-bench", *arguments)
     assert done.returncode == 1
     lines = [line for line in done.stderr.strip().splitlines() if "build: good for" not in line]

@@ -53,6 +53,8 @@ static void redis_squeezes_the_generator_where_there_are_but_two_cores(void **st
     use.generator = 0.6;
     use.redis = 0.35;
     expect(use, "the generator's core (60 %), where Redis mostly runs too (35 %)");
+    use.router = 0.4;
+    expect(use, "the generator's core (60 %), where the router worker mostly runs too (40 %)");
     use.others_squeeze = false;
     expect(use, "no processor");
 }

@@ -1,0 +1,1 @@
+set(day_libraries ledig_bench_base)
