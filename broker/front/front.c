@@ -19,6 +19,7 @@
 #define WEBSOCKET_READ_BYTES 192
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
+#define UNSENT_BYTES_MAX 65536  /* in the kernel for each client; less would hold back a fast one */
 #define HANDSHAKES_MAX 512      /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
 #define APP_HEAD_BYTES_MAX 4096 /* an app's token comes in its hello */
 #define ENDING_MS 5
@@ -80,12 +81,14 @@ static void on_pause_over(uv_timer_t *timer) {
     if (front->accepting) uv_poll_start(&front->poll, UV_READABLE, on_acceptable);
 }
 
-/* The kernel takes megabytes for a client that reads nothing, and under memory pressure a little more now and then, so
- * what it takes says nothing of the client. What the client acknowledges does (tcp(7), TCP_USER_TIMEOUT; it also counts
- * while the client's window is closed). */
+/* Left alone, the kernel takes megabytes for a client that reads nothing, and under memory pressure a little more now
+ * and then. So it is told to take no more than a little beyond what the client's window has room for
+ * (TCP_NOTSENT_LOWAT, net/ipv4/tcp.c in Linux): what waits is better kept as a cursor. And a client is judged by what
+ * it acknowledges (TCP_USER_TIMEOUT, tcp(7); it also counts while the window is closed). */
 static void set_options(const struct front *front, int fd) {
-    int on = 1;
+    int on = 1, unsent_bytes = UNSENT_BYTES_MAX;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
     if (front->stall_ms) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &front->stall_ms, sizeof front->stall_ms);
 }
 

@@ -1,6 +1,7 @@
 """What one sets, the others see: once, at once, and only what they want to see."""
 
 import asyncio
+import pathlib
 
 import pytest
 
@@ -9,6 +10,16 @@ from conftest import person
 from ledig_client import RawSocket, Refused, now_ms
 
 HOUR = 3_600_000
+
+
+def unsent_bytes(client):
+    """What the kernel keeps for this client on the broker's side: sent and not acknowledged, or not sent yet."""
+    near, far = client.getsockname()[1], client.getpeername()[1]
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues = line.split()[:5]
+        if int(local.rpartition(":")[2], 16) == far and int(remote.rpartition(":")[2], 16) == near:
+            return int(queues.partition(":")[0], 16)
+    raise AssertionError("the broker has no such connection")
 
 
 async def test_colleagues_see_what_is_set(company):
@@ -310,6 +321,8 @@ async def test_a_slow_reader_gets_only_the_latest_state(make_company):
     for step in range(rounds):
         company.provision(rows_of_round(company.users, company.numbers, step))
         await watcher.until(lambda: watcher.profiles["u0"]["name"].startswith(f"{step:03d}"))
+    queued = unsent_bytes(slow.socket)
+    assert 0 < queued < 256 * 1024, f"the kernel keeps {queued} bytes for one that reads nothing"
     last = f"{rounds - 1:03d} "
     await watcher.until(lambda: all(p["name"].startswith(last) for p in watcher.profiles.values()))
     rows, latest = 0, {}
