@@ -85,7 +85,7 @@ static int change_call(struct company *company, const struct change *change) {
 }
 
 static int change(struct company *company, const struct change *change) {
-    switch (change->entity->kind) {
+    switch ((enum record_kind)change->entity->kind) {
     case RECORD_COMPANY:
         set_settings(company, change->entity, change->record, change->now_ms);
         return 0;
@@ -97,11 +97,14 @@ static int change(struct company *company, const struct change *change) {
     case RECORD_CALL:
         return change_call(company, change);
     case RECORD_ACCESS:
+        free(change->entity->access);
+        change->entity->access = change->record;
+        return 0;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
     }
-    free(change->record); /* held as bytes only */
+    free(change->record); /* cannot be: it was decoded */
     return 0;
 }
 
@@ -109,22 +112,14 @@ static bool is_known(const struct entity *entity, uint64_t revision, bool compar
     return entity != NULL && (compare ? revision == entity->revision : revision <= entity->revision);
 }
 
-/* A copy of the bytes and of the decoded record; both NULL for a tombstone. */
-static int take_record(struct company *company, const struct company_write *write, struct record *record, void **kept,
-                       uint8_t **bytes) {
-    *kept = *bytes = NULL;
+/* A copy of the decoded record; NULL for a tombstone. */
+static int take_record(struct company *company, const struct company_write *write, struct record *record, void **kept) {
+    *kept = NULL;
     if (write->bytes == NULL) return 0;
     int error = read_record(company, write, record);
     if (error != 0) return error;
     *kept = record_keep(record);
-    *bytes = malloc(write->length);
-    if (*kept == NULL || *bytes == NULL) {
-        free(*kept);
-        free(*bytes);
-        return LEDIG_ENO_MEMORY;
-    }
-    memcpy(*bytes, write->bytes, write->length);
-    return 0;
+    return *kept != NULL ? 0 : LEDIG_ENO_MEMORY;
 }
 
 int company_apply(struct company *company, const struct company_write *write, bool contiguous, bool compare,
@@ -134,17 +129,16 @@ int company_apply(struct company *company, const struct company_write *write, bo
     if (is_known(entity, write->revision, compare)) return 0;
     struct record record = {0};
     void *kept;
-    uint8_t *bytes;
-    int error = take_record(company, write, &record, &kept, &bytes);
+    int error = take_record(company, write, &record, &kept);
     if (error != 0) return error;
     if (entity == NULL) entity = entity_create(company, write->entity);
     if (entity == NULL) {
         free(kept);
-        free(bytes);
         return LEDIG_ENO_MEMORY;
     }
     entity->seen = company->comparison;
-    entity_set_bytes(entity, write->revision, bytes, bytes != NULL ? write->length : 0);
+    entity->revision = write->revision;
+    entity->is_there = kept != NULL;
     error = change(company, &(struct change){.entity = entity,
                                              .record = kept,
                                              .id = kept != NULL ? record_id(&record) : NULL,
@@ -168,8 +162,9 @@ void company_seen(struct company *company, const char *name) {
 int company_compare_end(struct company *company, uint64_t version, int64_t now_ms) {
     int first_error = 0;
     for (struct entity *entity = company->entities; entity != NULL; entity = entity->hh.next) {
-        if (entity->seen == company->comparison || entity->bytes == NULL) continue;
-        entity_set_bytes(entity, version, NULL, 0);
+        if (entity->seen == company->comparison || !entity->is_there) continue;
+        entity->revision = version;
+        entity->is_there = false;
         int error = change(company, &(struct change){.entity = entity, .now_ms = now_ms});
         if (first_error == 0) first_error = error;
     }

@@ -39,9 +39,9 @@ static int grow(struct change_list *list, size_t capacity) {
 
 /* Twice the entries, and so as many moves between two closings as there are entries. */
 int change_list_reserve(struct change_list *list, size_t entries) {
-    size_t needed = 2 * entries + SLOTS_MIN;
+    size_t needed = 2 * entries + SLOTS_MIN, by_a_quarter = list->capacity + list->capacity / 4;
     if (needed <= list->capacity) return 0;
-    return grow(list, needed > 2 * list->capacity ? needed : 2 * list->capacity);
+    return grow(list, needed > by_a_quarter ? needed : by_a_quarter);
 }
 
 static int make_room(struct change_list *list) {

@@ -33,6 +33,7 @@ void company_close(struct company *company) {
     agenda_close(&company->agenda);
     arena_free(company->arena);
     buffer_free(&company->row);
+    buffer_free(&company->bytes);
     free(company);
 }
 
@@ -66,11 +67,24 @@ void company_set_history(struct company *company, uint64_t pruned, const struct 
     }
 }
 
-uint64_t company_revision(const struct company *company, const char *name, const uint8_t **bytes, size_t *length) {
+uint64_t company_revision(const struct company *company, const char *name) {
     const struct entity *entity = entity_find(company, name);
-    if (bytes != NULL) *bytes = entity != NULL ? entity->bytes : NULL;
-    if (length != NULL) *length = entity != NULL ? entity->length : 0;
     return entity != NULL ? entity->revision : 0;
+}
+
+int company_lend_record(struct company *company, const char *name, const uint8_t **bytes, size_t *length) {
+    const struct entity *entity = entity_find(company, name);
+    *bytes = NULL;
+    *length = 0;
+    if (entity == NULL || !entity->is_there) return 0;
+    const void *record = entity_record(company, entity);
+    if (record == NULL) return LEDIG_ENO_MEMORY; /* there was none when it was taken in */
+    buffer_clear(&company->bytes);
+    int error = record_encode_kept((enum record_kind)entity->kind, record, &company->bytes);
+    if (error != 0) return error;
+    *bytes = company->bytes.bytes;
+    *length = company->bytes.length;
+    return 0;
 }
 
 const char *company_entity_user(const struct company *company, const char *name) {

@@ -1,6 +1,7 @@
 /* What a replica is made of. Only for the files that implement company.h.
  *
- * An entity is what the store says, byte by byte; members, queues and calls are what is made of it. Entities live as
+ * An entity is what the store says; members, queues and calls are what is made of it, and hold the decoded record. The
+ * stored bytes are not kept: they can be made again from the record, unknown fields and all. Entities live as
  * long as they are known, tombstones too; a person who left and a call that ended are forgotten after a while. */
 #ifndef LEDIG_MODEL_COMPANY_STATE_H
 #define LEDIG_MODEL_COMPANY_STATE_H
@@ -20,12 +21,12 @@
 struct entity {
     UT_hash_handle hh;
     uint64_t revision;
-    uint8_t *bytes; /* NULL = tombstone */
-    uint32_t length;
     uint32_t seen; /* the last comparison that named it */
-    enum record_kind kind;
+    uint8_t kind;  /* enum record_kind */
+    bool is_there; /* false: a tombstone */
     union {
-        struct member *member; /* profile, state; NULL = a tombstone of one whose id is not known */
+        struct access_record *access; /* owned; NULL: a tombstone */
+        struct member *member;        /* profile, state; NULL = a tombstone of one whose id is not known */
         struct queue *queue;
         struct call *call;
     };
@@ -122,6 +123,7 @@ struct company {
     } resumed;
     struct arena *arena; /* for decoding */
     struct buffer row;   /* for encoding */
+    struct buffer bytes; /* of the record that is lent */
     uint32_t comparison;
     uint64_t version, pruned;
     uint64_t unnamed;      /* revision of a tombstone that cannot be told of, since its id is not known */
@@ -138,7 +140,7 @@ struct entity *entity_find(const struct company *company, const char *name);
 struct entity *entity_of(const struct company *company, enum record_kind kind, const char *id);
 struct entity *entity_create(struct company *company, const char *name);
 void entity_free(struct company *company, struct entity *entity);
-void entity_set_bytes(struct entity *entity, uint64_t revision, uint8_t *bytes, size_t length); /* takes bytes */
+const void *entity_record(const struct company *company, const struct entity *entity); /* NULL: none */
 
 /* entry.c: the row of an entry, and its place */
 int company_reserve(struct company *company, size_t entries, size_t items);

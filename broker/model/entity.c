@@ -20,7 +20,7 @@ struct entity *entity_create(struct company *company, const char *name) {
     struct entity *entity = calloc(1, sizeof *entity + length + 1);
     if (entity == NULL) return NULL;
     memcpy(entity->name, name, length + 1);
-    entity->kind = entity_kind(name);
+    entity->kind = (uint8_t)entity_kind(name);
     HASH_ADD_KEYPTR(hh, company->entities, entity->name, length, entity);
     if (entity->hh.tbl == NULL) {
         free(entity);
@@ -31,13 +31,27 @@ struct entity *entity_create(struct company *company, const char *name) {
 
 void entity_free(struct company *company, struct entity *entity) {
     HASH_DEL(company->entities, entity);
-    free(entity->bytes);
+    if (entity->kind == RECORD_ACCESS) free(entity->access);
     free(entity);
 }
 
-void entity_set_bytes(struct entity *entity, uint64_t revision, uint8_t *bytes, size_t length) {
-    free(entity->bytes);
-    entity->bytes = bytes;
-    entity->length = (uint32_t)length;
-    entity->revision = revision;
+const void *entity_record(const struct company *company, const struct entity *entity) {
+    switch ((enum record_kind)entity->kind) {
+    case RECORD_COMPANY:
+        return company->settings;
+    case RECORD_PROFILE:
+        return entity->member != NULL ? entity->member->profile : NULL;
+    case RECORD_STATE:
+        return entity->member != NULL ? entity->member->state : NULL;
+    case RECORD_QUEUE:
+        return entity->queue != NULL ? entity->queue->record : NULL;
+    case RECORD_CALL:
+        return entity->call != NULL ? entity->call->record : NULL;
+    case RECORD_ACCESS:
+        return entity->access;
+    case RECORD_NONE:
+    case RECORD_KIND_COUNT:
+        break;
+    }
+    return NULL;
 }

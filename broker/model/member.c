@@ -56,10 +56,10 @@ struct member *member_for(struct company *company, const char *user) {
 static void entity_leave(struct company *company, struct entity *entity) {
     if (entity == NULL) return;
     entity->member = NULL;
-    if (entity->bytes == NULL) entity_free(company, entity);
+    if (!entity->is_there) entity_free(company, entity);
 }
 
-/* Entities without bytes go with the member. */
+/* Entities that are not there go with the member. */
 void member_free(struct company *company, struct member *member) {
     if (member->profile != NULL) numbers_give(company, &member->profile->numbers, member, NULL);
     agenda_set(&company->agenda, &member->due, NEVER);
@@ -231,6 +231,6 @@ void member_due(struct company *company, struct member *member, int64_t now_ms) 
         return;
     }
     struct entity *access = entity_of(company, RECORD_ACCESS, member->user);
-    if (access != NULL && access->bytes == NULL) entity_free(company, access);
+    if (access != NULL && !access->is_there) entity_free(company, access);
     member_free(company, member);
 }

@@ -86,10 +86,14 @@ int record_decode(const uint8_t *bytes, size_t length, struct arena *arena, stru
     return 0;
 }
 
-int record_encode(const struct record *record, struct buffer *out) {
-    const uint8_t head[HEAD_BYTES] = {FORMAT_PLAIN, 0, (uint8_t)record->kind};
+int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *out) {
+    const uint8_t head[HEAD_BYTES] = {FORMAT_PLAIN, 0, (uint8_t)kind};
     buffer_append(out, head, sizeof head);
-    return shape_encode(shapes[record->kind], body_of(record), NULL, out);
+    return shape_encode(shapes[kind], kept, NULL, out);
+}
+
+int record_encode(const struct record *record, struct buffer *out) {
+    return record_encode_kept(record->kind, body_of(record), out);
 }
 
 const char *record_id(const struct record *record) {

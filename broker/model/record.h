@@ -60,6 +60,9 @@ int record_decode(const uint8_t *bytes, size_t length, struct arena *arena, stru
 /* Appends the stored form, format 0. 0 or LEDIG_ENO_MEMORY. */
 int record_encode(const struct record *record, struct buffer *out);
 
+/* The same of a record's struct alone, as record_keep gives it. */
+int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *out);
+
 /* The id of the person, queue, call or company that the record is about. */
 const char *record_id(const struct record *record);
 

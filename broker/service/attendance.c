@@ -17,13 +17,13 @@ struct attendee *attendance_find(const struct tenant *tenant, const char *user) 
 
 static const struct session *find_by_id(const struct attendee *attendee, const char *id) {
     for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device)
-        if (strcmp(s->id, id) == 0) return s;
+        if (strcmp(s->device->session, id) == 0) return s;
     return NULL;
 }
 
 static const struct session *find_by_device(const struct attendee *attendee, const char *device) {
     for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device)
-        if (strcmp(s->device, device) == 0) return s;
+        if (strcmp(s->device->id, device) == 0) return s;
     return NULL;
 }
 
@@ -32,13 +32,14 @@ static bool describe(const struct session *session, struct own_session *part) {
     const char *state = presence_name((enum presence)session->state);
     const char *before = presence_name((enum presence)session->state_before);
     const char *incarnation = session->service->incarnation.id;
-    bool differs = !shape_same_text(part->session, session->id) || !shape_same_text(part->device, session->device) ||
-                   !shape_same_text(part->kind, session->kind) || !shape_same_text(part->incarnation, incarnation) ||
-                   !shape_same_text(part->state, state) || part->state_at != session->state_at_ms ||
-                   !shape_same_text(part->before, before);
-    part->session = session->id;
-    part->device = session->device;
-    part->kind = session->kind;
+    bool differs = !shape_same_text(part->session, session->device->session) ||
+                   !shape_same_text(part->device, session->device->id) ||
+                   !shape_same_text(part->kind, session->device->kind) ||
+                   !shape_same_text(part->incarnation, incarnation) || !shape_same_text(part->state, state) ||
+                   part->state_at != session->state_at_ms || !shape_same_text(part->before, before);
+    part->session = session->device->session;
+    part->device = session->device->id;
+    part->kind = session->device->kind;
     part->incarnation = incarnation;
     part->state = state;
     part->state_at = session->state_at_ms;
@@ -53,9 +54,10 @@ static int64_t heard_at(const struct session *session) {
 }
 
 static bool is_younger(const struct own_session *part, const struct session *session) {
-    if (strcmp(part->device, session->device) != 0 || strcmp(part->session, session->id) == 0) return false;
+    if (strcmp(part->device, session->device->id) != 0 || strcmp(part->session, session->device->session) == 0)
+        return false;
     int64_t own_at = heard_at(session);
-    return part->state_at > own_at || (part->state_at == own_at && strcmp(part->session, session->id) > 0);
+    return part->state_at > own_at || (part->state_at == own_at && strcmp(part->session, session->device->session) > 0);
 }
 
 static bool is_replaced(const struct session *session, const struct state_record *state) {
@@ -99,7 +101,7 @@ int attendance_apply(const struct tenant *tenant, const char *user, struct state
     for (const struct session *s = attendee ? attendee->sessions : NULL; s; s = s->next_device) {
         bool found = false;
         for (size_t i = 0; i < listed && !found; i++)
-            found = strcmp(parts[i].session, s->id) == 0;
+            found = strcmp(parts[i].session, s->device->session) == 0;
         if (!found && !is_replaced(s, &before)) describe(s, &parts[count++]);
         active = active || (s->state == PRESENCE_ACTIVE && s->connection);
     }
@@ -212,7 +214,7 @@ static void unlink_session(struct session *session) {
 
 /* The newcomer goes on as the session that the device had before. */
 static void take_over(struct session *session, struct session *former) {
-    memcpy(session->id, former->id, sizeof session->id);
+    memcpy(session->device->session, former->device->session, sizeof session->device->session);
     uint8_t state = session->state;
     session->state = former->state;
     session->state_before = former->state_before;
@@ -243,7 +245,7 @@ int attendance_join(struct session *session, const char *user) {
     struct session *former = NULL;
     size_t devices = 0;
     for (struct session *s = attendee->sessions; s; s = s->next_device, devices++)
-        if (strcmp(s->device, session->device) == 0) former = s;
+        if (strcmp(s->device->id, session->device->id) == 0) former = s;
     if (!former && devices == ATTENDEE_DEVICES_MAX && !make_room(attendee)) return LEDIG_ERATE_LIMITED;
     if (former) take_over(session, former);
     session->attendee = attendee;
@@ -293,7 +295,7 @@ static bool is_listed(const struct session *session, const struct state_record *
     const struct own_session *parts = state->sessions.at;
     for (uint32_t i = 0; i < state->sessions.count; i++) {
         struct own_session part = parts[i];
-        if (strcmp(part.session, session->id) == 0) return !describe(session, &part);
+        if (strcmp(part.session, session->device->session) == 0) return !describe(session, &part);
     }
     return false;
 }

@@ -31,18 +31,22 @@ static bool take_device(struct session *session, const struct message_hello *hel
         refuse_field(session, "state", "must be active, idle or background");
         return false;
     }
-    session->kind = find_kind(hello->device->kind);
-    if (!session->kind) {
+    const char *kind = find_kind(hello->device->kind);
+    if (!kind) {
         refuse_field(session, "kind", "must be mobile, desktop, web or deskphone");
         return false;
     }
-    session->device = strdup(hello->device->id);
+    struct session_device *device = malloc(sizeof *device + strlen(hello->device->id) + 1);
+    if (!device) return false;
+    session->device = device;
+    device->kind = kind;
+    strcpy(device->id, hello->device->id);
     session->state = (uint8_t)state;
     session->state_at_ms = session->joined_at_ms = service_now_ms(session->service);
     uint64_t random[2] = {0};
     uv_random(NULL, NULL, random, sizeof random, 0, NULL);
-    snprintf(session->id, sizeof session->id, "%016llx", (unsigned long long)random[0]);
-    return session->device != NULL;
+    snprintf(device->session, sizeof device->session, "%016llx", (unsigned long long)random[0]);
+    return true;
 }
 
 /* A copy in one block. */
@@ -73,14 +77,15 @@ void join_forget(struct session *session) {
 }
 
 static bool take_hello(struct session *session, const struct message_hello *hello, const char *user) {
-    struct session_hello *kept = calloc(1, sizeof *kept);
+    const char *epoch = hello->resume ? hello->resume->epoch : "";
+    size_t user_bytes = strlen(user) + 1, epoch_bytes = strlen(epoch) + 1;
+    struct session_hello *kept = calloc(1, sizeof *kept + user_bytes + epoch_bytes);
     if (!kept) return false;
     session->hello = kept;
-    snprintf(kept->user, sizeof kept->user, "%s", user);
+    kept->user = memcpy(kept->texts, user, user_bytes);
     if (hello->resume) {
         kept->resumes = true;
-        snprintf(kept->epoch, sizeof kept->epoch, "%s", hello->resume->epoch);
-        kept->place = (struct place){.epoch = kept->epoch,
+        kept->place = (struct place){.epoch = memcpy(kept->texts + user_bytes, epoch, epoch_bytes),
                                      .version = (uint64_t)hello->resume->version,
                                      .now_ms = hello->resume->now,
                                      .more = hello->resume->more};
@@ -138,7 +143,7 @@ static bool is_behind(const struct session *session) {
     const struct company *company = tenant_company(session->tenant);
     if (!hello->resumes) return false;
     /* an epoch that is not ours may be newer than ours, and the frames of a series newer than the place */
-    return hello->place.more || strcmp(hello->epoch, company_epoch(company)) != 0 ||
+    return hello->place.more || strcmp(hello->place.epoch, company_epoch(company)) != 0 ||
            hello->place.version > company_version(company);
 }
 
@@ -180,7 +185,7 @@ static void send_welcome(struct session *session, bool resumed) {
         .type = MESSAGE_welcome,
         .welcome = {.user = session->attendee->user,
                     .company = session->tenant->id,
-                    .session = session->id,
+                    .session = session->device->session,
                     .now = service_now_ms(service),
                     .epoch = company_epoch(tenant_company(session->tenant)),
                     .ping_ms = service->options.ping_ms,

@@ -139,7 +139,7 @@ static void handle_consent(struct session *session, uint32_t id, const struct me
     if (!request) return;
     request->consent.granted = consent->granted;
     request->consent.text = request_text(request, consent->text);
-    request->consent.device = request_text(request, session->device);
+    request->consent.device = request_text(request, session->device->id);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
     int error =
         update_start(request->service, request->company, targets, 2, member_change_consent, request_finish, request);

@@ -72,8 +72,8 @@ static bool on_known(void *arg, const char *company, const char *entity, struct 
     if (!tenant || !tenant_is_ready(tenant)) return false;
     if (tenant->withdrawals) return false; /* the replica hides what has to be destroyed */
     record->entity = entity;
-    record->revision = company_revision(tenant->company, entity, &record->bytes, &record->length);
-    return true;
+    record->revision = company_revision(tenant->company, entity);
+    return company_lend_record(tenant->company, entity, &record->bytes, &record->length) == 0;
 }
 
 /* ---- Opening and closing ---- */

@@ -11,6 +11,7 @@
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
 #include "broker/service/routing.h"
+#include "broker/service/session_room.h"
 #include "broker/store/store.h"
 #include <uv.h>
 
@@ -46,7 +47,8 @@ struct service {
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;
-    struct import *imports;        /* that are under way; see provisioning.h */
+    struct import *imports; /* that are under way; see provisioning.h */
+    struct session_room room;
     struct session *with_deadline; /* utlist: sessions without hello, and those within their grace */
     uv_timer_t sweep;              /* deadlines, silence, companies that nobody needs */
     struct buffer scratch;         /* for the message that is being sent */

@@ -31,9 +31,8 @@ void session_clear_deadline(struct session *session) {
 /* ---- Coming and going ---- */
 
 struct session *session_open(struct service *service, struct connection *connection, enum encoding encoding) {
-    struct session *session = aligned_alloc(SESSION_CACHE_LINE, sizeof *session);
+    struct session *session = session_room_take(&service->room);
     if (!session) return NULL;
-    memset(session, 0, sizeof *session);
     session->service = service;
     session->connection = connection;
     session->encoding = (uint8_t)encoding;
@@ -75,7 +74,7 @@ void session_free(struct session *session) {
     if (session->tenant) tenant_release(session->tenant);
     join_forget(session);
     free(session->device);
-    free(session);
+    session_room_give(&session->service->room, session);
 }
 
 static void end_choking(struct session *session) {

@@ -31,17 +31,23 @@ enum session_stage {
 };
 
 struct session_hello {
-    char user[LEDIG_ID_CHARS_MAX + 1];
+    const char *user;
     bool resumes;
-    struct place place; /* its epoch stands in `epoch` */
-    char epoch[LEDIG_ID_CHARS_MAX + 1];
+    struct place place;
     struct texts follow, favourites; /* `at` is one block, owned */
+    char texts[];                    /* what the others point to */
 };
 
 /* Times of the loop, in ms, of which the lower half is enough. */
 static inline uint32_t session_ms_since(uint32_t then_ms, uint64_t now_ms) {
     return (uint32_t)now_ms - then_ms;
 }
+
+struct session_device {
+    const char *kind;               /* mobile, desktop, web, deskphone: a constant */
+    char session[SESSION_ID_BYTES]; /* what the device's session is called in the store */
+    char id[];                      /* the installation's own */
+};
 
 #define SESSION_CACHE_LINE 64
 
@@ -82,10 +88,8 @@ struct session {
     int64_t joined_at_ms;           /* time of record of this connection's hello */
     uint64_t me_hash;               /* of the last `me` */
     struct request *requests;
-    struct session_hello *hello; /* while joining: what it asked for */
-    char *device;                /* the installation's own id */
-    const char *kind;            /* mobile, desktop, web, deskphone: a constant */
-    char id[SESSION_ID_BYTES];
+    struct session_hello *hello;   /* while joining: what it asked for */
+    struct session_device *device; /* owned; NULL before hello */
 };
 
 /* ---- From the front ---- */

@@ -116,7 +116,7 @@ static void on_page(void *arg, const struct store_record *records, size_t count)
     int64_t now_ms = service_now_ms(tenant->service);
     for (size_t i = 0; i < count; i++) {
         note_old(tenant, &records[i], now_ms);
-        uint64_t held = company_revision(tenant->company, records[i].entity, NULL, NULL);
+        uint64_t held = company_revision(tenant->company, records[i].entity);
         if (tenant->comparing && held == records[i].revision)
             company_seen(tenant->company, records[i].entity);
         else if (apply(tenant, &records[i], false, now_ms))

@@ -27,7 +27,7 @@ static void commit(struct world *world, struct worker *worker, const struct reco
     }
     for (int attempt = 0; attempt < 5; attempt++) {
         for (size_t i = 0; i < count; i++)
-            writes[i].expected = company_revision(worker->company, writes[i].name, NULL, NULL);
+            writes[i].expected = company_revision(worker->company, writes[i].name);
         int error = test_store_commit(&world->store, worker->lineage, writes, count, remove);
         if (error == 0) return;
         if (error == LEDIG_ELINEAGE)

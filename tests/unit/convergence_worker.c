@@ -38,7 +38,7 @@ void worker_compare(struct worker *worker) {
     qsort(records, count, sizeof records[0], by_revision);
     company_compare_begin(worker->company);
     for (size_t i = 0; i < count; i++) {
-        if (company_revision(worker->company, records[i].name, NULL, NULL) == records[i].revision)
+        if (company_revision(worker->company, records[i].name) == records[i].revision)
             company_seen(worker->company, records[i].name);
         else
             apply(worker, &records[i], false, true);
