@@ -82,9 +82,8 @@ static void end_choking(struct session *session) {
     session->choked = false;
 }
 
-void session_closed(struct session *session) {
-    /* the kernel has given up on one that acknowledged nothing for stall_ms */
-    if (session->choked && session->stage == SESSION_LIVE) session->service->metrics->drops[DROP_stall]++;
+void session_closed(struct session *session, bool given_up) {
+    if (given_up && session->stage != SESSION_ENDING) session->service->metrics->drops[DROP_stall]++;
     end_choking(session);
     session->connection = NULL;
     session->service->connections--;

@@ -105,8 +105,8 @@ void session_heard(struct session *session);
 /* A frame that cannot be a message: of the wrong kind (text on msgpack or the other way), or too large. */
 void session_refuse(struct session *session, int error, const char *why);
 
-/* The connection is gone. */
-void session_closed(struct session *session);
+/* The connection is gone; `given_up`: the client acknowledged nothing for stall_ms. */
+void session_closed(struct session *session, bool given_up);
 
 /* ---- For the modules of the service ---- */
 

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from broker_process import ROOT, number, unique, wait_until
-from ledig_client import App, Refused
+from ledig_client import App, RawSocket, Refused
+from test_fanout import rows_of_round
 
 SAMPLE = re.compile(r'^ledig_(\w+?)(?:\{(.*)\})? (\S+)$')
 
@@ -134,3 +135,28 @@ def test_it_answers_while_redis_is_away(start_broker):
     broker.kill_redis()
     until(broker, lambda m: m("process_starts_total", process="redis") >= 2, "Redis was started again")
     until(broker, lambda m: m("store_connects_total", worker="app/0") >= 2, "the worker is connected again")
+
+
+async def test_one_who_leaves_while_it_takes_nothing_was_not_dropped(start_broker, make_company):
+    broker = start_broker(workers=1)
+    company = make_company(broker=broker, users=[f"u{i}" for i in range(800)], consent=["u0"])
+    stuck = RawSocket(broker.url, receive_bytes=4096)
+    stuck.say(dict(t="hello", token=company.token("u0"), device=dict(id="stuck", kind="mobile")))
+    step = 0
+    while Metrics(broker)("choked_connections") == 0:
+        company.provision(rows_of_round(company.users, company.numbers, step % 999))
+        step += 1
+    stuck.close()
+    seen = until(broker, lambda m: m("connections") == 0, "it has gone")
+    assert seen("choked_connections") == 0 and seen("drops_total") == 0
+
+
+async def test_one_whose_network_is_gone_was_dropped_for_a_stall(start_broker, make_company):
+    """Nothing is choked, and the kernel gives up."""
+    broker = start_broker(workers=1, stall_ms=1_500, ping_ms=600_000)
+    company = make_company(broker=broker, users=[f"u{i}" for i in range(800)], consent=["u0"])
+    stuck = RawSocket(broker.url, receive_bytes=4096)
+    stuck.say(dict(t="hello", token=company.token("u0"), device=dict(id="stuck", kind="mobile")))
+    seen = until(broker, lambda m: m("connections") == 0 and m("joins_total") == 2, "it was dropped")
+    assert seen("drops_total") == seen("drops_total", reason="stall") == 1
+    stuck.close()
