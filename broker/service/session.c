@@ -83,7 +83,7 @@ static void end_choking(struct session *session) {
 }
 
 void session_closed(struct session *session, bool given_up) {
-    if (given_up && session->stage != SESSION_ENDING) session->service->metrics->drops[DROP_stall]++;
+    if (given_up && session->stage != SESSION_ENDING && !session->ended) session->service->metrics->drops[DROP_stall]++;
     end_choking(session);
     session->connection = NULL;
     session->service->connections--;
@@ -108,12 +108,14 @@ void session_end(struct session *session, int error, const char *why, enum metri
         METRICS_DROPS(X)
 #undef X
     };
-    if (!session->connection || session->stage == SESSION_ENDING) return;
+    if (!session->connection || session->stage == SESSION_ENDING || session->ended) return;
     if (error) session_error(session, 0, error, NULL, why, 0);
     leave_audience(session);
     session_clear_deadline(session);
-    /* one that is joining is freed by join.c, which sees that the connection is being closed */
-    if (session->stage != SESSION_JOINING) session->stage = SESSION_ENDING;
+    if (session->stage == SESSION_JOINING)
+        session->ended = true; /* join.c still holds it */
+    else
+        session->stage = SESSION_ENDING;
     session->service->metrics->drops[reason]++;
     connection_close(session->connection, codes[reason], why);
 }

@@ -77,6 +77,7 @@ struct session {
     bool pinged;          /* since it was heard last */
     bool has_deadline;    /* in the service's list of those */
     bool caught_up;       /* the replica was brought up to its place already */
+    bool ended;           /* its connection was closed while it was joining */
     uint32_t heard_at_ms; /* the loop's time of the last sign of life from it */
     uint64_t deadline_ms; /* the loop's time: of the hello, or of the grace */
     struct service *service;
