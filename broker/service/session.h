@@ -103,7 +103,7 @@ void session_writable(struct session *session);
 /* Something came from the client that is no message: it lives. */
 void session_heard(struct session *session);
 
-/* A frame that cannot be a message: of the wrong kind (text on msgpack or the other way), or too large. */
+/* A frame that is no message: of the wrong kind (text on msgpack or the other way), too large, or without memory. */
 void session_refuse(struct session *session, int error, const char *why);
 
 /* The connection is gone; `given_up`: the client acknowledged nothing for stall_ms. */
