@@ -61,6 +61,36 @@ def test_the_alert_rules_are_good_and_name_metrics_that_exist(broker, company):
     assert named and named <= known, named - known
 
 
+RULES_TEST = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'ledig_data_free_bytes{{instance="a"}}', values: '10e9-1e8x70'}}
+      - {{series: 'up{{job="ledig", instance="a"}}', values: '1x60 0x10'}}
+    alert_rule_test:
+      - {{alertname: LedigDown, eval_time: 60m}}
+      - alertname: LedigDown
+        eval_time: 65m
+        exp_alerts:
+          - exp_labels: {{severity: page, job: ledig, instance: a}}
+            exp_annotations:
+              summary: "a does not answer: the broker does not run, or its machine is away"
+      - alertname: LedigDiskFillsUp
+        eval_time: 60m
+        exp_alerts:
+          - exp_labels: {{severity: page, instance: a}}
+            exp_annotations:
+              summary: "the disk of the data directory has 3.725GiB left; Redis ends when it is full"
+"""
+
+
+def test_alerts_say_what_stands_for_now(tmp_path):
+    (tmp_path / "test.yml").write_text(RULES_TEST.format(rules=ROOT / "docs" / "alerts.yml"))
+    promtool("test", "rules", str(tmp_path / "test.yml"))
+
+
 async def test_what_happens_is_counted(start_broker, make_company):
     broker = start_broker(workers=1)
     company = make_company(broker=broker)
