@@ -5,6 +5,7 @@
  * `lead` deliveries are outstanding. A lead that is too small leaves the core idle while a change makes its way through
  * the store; one that is too large lets two changes share a frame. It is sought while the rounds run, so that few
  * frames carry two changes; and a frame counts once, whatever it carries. */
+#include "bench/figures.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 

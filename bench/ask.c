@@ -6,6 +6,7 @@
  * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the
  * last change. */
 #include "bench/asking.h"
+#include "bench/figures.h"
 #include "bench/terminal.h"
 
 #include <math.h>

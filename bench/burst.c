@@ -1,6 +1,7 @@
 /* burst: changes as fast as they are taken, by everybody who is connected, in a company that may be larger than the
  * crowd; each change reaches everybody. Rounds take turns: the broker, the broker with twice as many changes under way
  * (what is delivered may not fall), and the raw send() loop with frames of the size that the broker's had. */
+#include "bench/figures.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 

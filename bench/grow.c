@@ -1,5 +1,6 @@
 /* grow: what a change costs the broker, in processor time, against how many follow the one who changes, and against how
  * many are connected and do not. The first should be a line, the second a constant. */
+#include "bench/figures.h"
 #include "bench/plot.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"

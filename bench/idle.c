@@ -1,5 +1,6 @@
 /* idle: what a connection costs that does nothing. Everybody is authenticated, live and consents; then all is quiet
  * until the broker's memory stands still, and what it grew by since before the first connection is divided up. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 

@@ -1,6 +1,7 @@
 /* latency: from when somebody's change should have been sent until the last colleague has it, at a rate that loads
  * nobody; beside it, in short rounds that take turns, what cannot be avoided: the raw send() loop's time for as many
  * sends, until the last receiver has its own, and one bare write to the same Redis. */
+#include "bench/figures.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 

@@ -5,6 +5,7 @@
  * Who follows whom: a switchboard everybody, of the others half everybody and half 30 people, and of the phones most 30
  * favourites. The broker that is started has its grace and its pause for apps in the background shortened with the day.
  */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/shift.h"
 #include "bench/terminal.h"

@@ -3,6 +3,7 @@
  * stall_ms.
  *
  * Rounds before, meanwhile; then half of the stalled read again, and the others are left to be dropped. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 

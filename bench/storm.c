@@ -1,6 +1,7 @@
 /* storm: everybody of many companies loses the connection at the same moment and comes back at once, with resume. One
  * person of each company stays, and changes meanwhile, so that a wrong resume shows. A further company of watchers
  * stays too, with changes on schedule: what they hear must not be late. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 

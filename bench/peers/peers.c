@@ -1,6 +1,7 @@
 /* peers: the fan-out and the burst of Ledig beside those of other products, with the same generator, as many
  * subscribers and messages of the same size. All servers are on the same core and stay connected; rounds take turns, so
  * that whatever else the machine does meets all of them, and who is not at turn has nothing to do. */
+#include "bench/figures.h"
 #include "bench/peers/standings.h"
 #include "bench/terminal.h"
 
