@@ -55,12 +55,16 @@ void interrupt_watch(void) {
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waits shall end */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup wants it ignored */
+        sigaction(SIGHUP, &action, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
 void terminal_leave(void) {
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
     asked = 0; /* whatever came before was for the first process */
     muted = true;

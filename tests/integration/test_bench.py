@@ -157,13 +157,14 @@ def test_more_connections_than_a_process_may_have_are_refused(own_tmp):
     assert done.returncode == 1 and "descriptors" in done.stderr
 
 
-def test_interrupt_takes_the_broker_and_its_data_away(own_tmp):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupt_takes_the_broker_and_its_data_away(own_tmp, number):
     process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "5", "--seconds", "600"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=environment(TMPDIR=str(own_tmp)), cwd="/")
     try:
         wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
