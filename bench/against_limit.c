@@ -114,7 +114,6 @@ static int play(struct duel *duel) {
 
 static int fight(struct duel *duel) {
     struct scenario *scenario = duel->scenario;
-    const char *json = scenario->plan.json;
     struct figures figures;
     if (prepare(duel) != 0) return 1;
     duel->frames = duel->merged = duel->changes = 0;
@@ -124,7 +123,7 @@ static int fight(struct duel *duel) {
     figures_end(&figures, scenario, 0, duel->measured_ns); /* of the broker's rounds alone */
     figures.cpu_ns = duel->cpu_ns;
     int code = figures_conclude(&figures, scenario, make_report(duel));
-    if (code != 1 && (!json || strcmp(json, "-") != 0)) {
+    if (code != 1 && plan_tells(&scenario->plan)) {
         rounds_print(&duel->rounds);
         printf("  %-22s %8.2f %%\n", "frames of two changes", (double)duel->merged * 100 / (double)duel->frames);
     }

@@ -233,8 +233,7 @@ int ask_run(struct scenario *scenario) {
     if (code == 0) {
         scenario->further[scenario->further_count++] = (struct plot_latency){"each answer", &asking->latency_us};
         code = figures_conclude(&figures, scenario, make_report(asking, &asked));
-        const char *json = scenario->plan.json;
-        if (code != 1 && (!json || strcmp(json, "-") != 0)) print(asking, &asked);
+        if (code != 1 && plan_tells(&scenario->plan)) print(asking, &asked);
     }
     asking_close(asking);
     free(asking);

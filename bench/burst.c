@@ -136,7 +136,7 @@ static int measure(struct burst *burst) {
     figures_end(&figures, scenario, 0, burst->measured_ns); /* of the broker's rounds alone */
     figures.cpu_ns = burst->cpu_ns;
     int code = figures_conclude(&figures, scenario, make_report(burst));
-    if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(burst);
+    if (code != 1 && plan_tells(plan)) print(burst);
     return code;
 }
 

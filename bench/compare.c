@@ -43,6 +43,7 @@ int compare_load(const char *path, const char *scenario, json_t **earlier) {
     json_error_t fault;
     json_t *object = json_load_file(path, 0, &fault);
     *earlier = NULL;
+    if (!object && fault.line < 0) return complain(LEDIG_EBAD_REQUEST, "%s", fault.text); /* names the file */
     if (!object)
         return complain(LEDIG_EBAD_REQUEST, "%s is no report of an earlier run: %s (line %d)", path, fault.text,
                         fault.line);

@@ -246,8 +246,7 @@ static int publish(const struct scenario *scenario, const json_t *report) {
     int error = plan->json ? report_write(report, plan->json) : 0;
     if (error == 0 && plan->svg && scenario->crowd.latency_us.total > 0 && !scenario->draws_itself)
         error = draw_latency(scenario, report);
-    if (scenario->earlier && (!plan->json || strcmp(plan->json, "-") != 0))
-        compare_print(scenario->earlier, report, isatty(STDOUT_FILENO), stdout);
+    if (scenario->earlier && plan_tells(plan)) compare_print(scenario->earlier, report, isatty(STDOUT_FILENO), stdout);
     return error;
 }
 
@@ -270,12 +269,11 @@ static int check_all(struct figures *figures, struct scenario *scenario) {
 }
 
 int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more) {
-    const char *json = scenario->plan.json;
     if (check_all(figures, scenario) != 0 || share_memory(figures, scenario) != 0) {
         json_decref(more);
         return 1;
     }
-    if (!scenario->tells_itself && (!json || strcmp(json, "-") != 0)) print_table(figures, scenario);
+    if (!scenario->tells_itself && plan_tells(&scenario->plan)) print_table(figures, scenario);
     json_t *report = make_report(figures, scenario);
     if (more) json_object_update(report, more);
     json_decref(more);

@@ -132,7 +132,7 @@ static int conclude(struct growth *growth, struct figures *figures) {
     json_object_set_new(more, "by_followers", points_report(growth->by_followers));
     int code = figures_conclude(figures, growth->scenario, more);
     if (code == 1) return code;
-    if (!plan->json || strcmp(plan->json, "-") != 0) print(growth);
+    if (plan_tells(plan)) print(growth);
     json_t *source = plan->svg ? report_begin("grow", &growth->scenario->cores) : NULL;
     if (plan->svg && draw(growth, source) != 0) code = 1;
     json_decref(source);

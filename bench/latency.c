@@ -65,8 +65,7 @@ static int conclude(struct figures *figures, struct scenario *scenario, const st
     scenario->further[scenario->further_count++] = (struct plot_latency){"a pass of the loop", &floor->pass_us};
     scenario->further[scenario->further_count++] = (struct plot_latency){"a write to Redis", &floor->write_us};
     int code = figures_conclude(figures, scenario, make_report(floor, complete_us, ratio));
-    const char *json = scenario->plan.json;
-    if (code == 1 || (json && json[0] == '-' && json[1] == '\0')) return code;
+    if (code == 1 || !plan_tells(&scenario->plan)) return code;
     printf("until the last one has it, beside what cannot be avoided (ms)\n  %-22s %8s %8s %8s\n", "", "p50", "p99",
            "max");
     const struct {

@@ -116,8 +116,7 @@ int mixed_run(struct scenario *scenario) {
         scenario->further[scenario->further_count++] =
             (struct plot_latency){"after a return time", &scenario->crowd.passed_us};
         code = figures_conclude(&figures, scenario, make_report(scenario, &shift.count));
-        const char *json = scenario->plan.json;
-        if (code != 1 && (!json || strcmp(json, "-") != 0)) print(scenario, &shift.count);
+        if (code != 1 && plan_tells(&scenario->plan)) print(scenario, &shift.count);
     }
     shift_close(&shift);
     return code;

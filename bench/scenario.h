@@ -5,45 +5,12 @@
 
 #include "bench/crowd.h"
 #include "bench/generators.h"
+#include "bench/plan.h"
 #include "bench/plot.h"
 #include "bench/report.h"
 
-#define PLAN_FLAGS_MAX 8
 #define SCENARIO_FURTHER_MAX 3
 #define SCENARIO_GROUPS_MAX 3
-#define GROW_PARTS 32 /* a growing crowd begins with this part of it */
-
-struct plan {
-    const char *scenario, *title; /* title: of a plot */
-    uint32_t subscribers, companies;
-    uint32_t publishers;   /* of each company */
-    uint32_t people;       /* of each company; 0 = as the crowd has it */
-    uint32_t workers;      /* of the broker that is started; 0 = as many as the connections need */
-    uint32_t generators;   /* processes; 0 = as many as the connections need */
-    uint32_t rounds;       /* pairs of rounds, against the limit */
-    uint32_t sides;        /* that a turn of rounds has, each of a second where it is not said; 0 = no matter */
-    uint32_t stalled;      /* subscribers that stop reading */
-    bool run_starts_small; /* not all connect at first, and those who publish are among the first */
-    uint32_t watchers;     /* of a storm: those who stay connected */
-    double rate, seconds;
-    double changes;       /* a second, while a router asks at `rate` */
-    uint32_t connections; /* of the router */
-    uint32_t seed;        /* of what happens at random */
-    bool saturates;       /* the next question as soon as a connection is free */
-    double patience_s;    /* how long to wait where nothing moves */
-    bool against_limit;
-    bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
-    const char *trust;          /* certificates that vouch for another's broker, or NULL */
-    bool spreads;               /* may be played by several processes */
-    bool is_mixed;              /* companies of different sizes, of people who may have two devices */
-    bool asks;                  /* those who publish are in the first process, all others in further ones */
-    bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
-    const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
-    const char *json;                    /* file, "-", or NULL */
-    const char *svg, *compare;           /* files, or NULL */
-    char stall_ms[16];
-    const char *flags[PLAN_FLAGS_MAX + 1]; /* further ones for the broker that is started */
-};
 
 struct scenario {
     struct plan plan;

@@ -161,7 +161,7 @@ int stall_run(struct scenario *scenario) {
         if (run(stall) == 0) {
             figures_end(&figures, scenario, began_ns, clock_now_ns());
             code = figures_conclude(&figures, scenario, make_report(stall));
-            if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(stall);
+            if (code != 1 && plan_tells(plan)) print(stall);
         }
     }
     free(stall);

@@ -81,7 +81,6 @@ int storm_run(struct scenario *scenario) {
     struct figures figures;
     if (run(scenario, &before_us, &figures) != 0) return 1;
     int code = figures_conclude(&figures, scenario, make_report(scenario, &before_us));
-    const char *json = scenario->plan.json;
-    if (code != 1 && (!json || strcmp(json, "-") != 0)) print(scenario, &before_us);
+    if (code != 1 && plan_tells(&scenario->plan)) print(scenario, &before_us);
     return code;
 }

@@ -182,7 +182,7 @@ static int measure(struct contest *contest) {
     figures.wall_ns = contest->measured_ns;
     scenario->tells_itself = true;
     int code = figures_conclude(&figures, scenario, make_report(contest, &standings));
-    if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(contest, &standings, &figures);
+    if (code != 1 && plan_tells(plan)) print(contest, &standings, &figures);
     const int peers_code = judge(contest);
     return code ? code : peers_code;
 }

@@ -140,6 +140,13 @@ def test_table_for_people_names_the_figures(own_tmp):
     [], ["flood"], ["fanout", "idle"], ["fanout", "--subscribers", "many"], ["fanout", "--rate", "0"],
     ["fanout", "--companies", "2", "--against-limit"], ["idle", "--against-limit"],
     ["fanout", "--subscribers", "2", "--companies", "3"], ["fanout", "--url", "ws://127.0.0.1:1/v1"],
+    ["fanout", "--subscribers", "1.5"], ["fanout", "--stalled", "3"], ["fanout", "--watchers", "3"],
+    ["fanout", "--seed", "3"], ["fanout", "--full-handshakes"], ["fanout", "--ca", "/nowhere"],
+    ["fanout", "--against-limit", "--rate", "5"], ["idle", "--rate", "5"], ["idle", "--svg", "/tmp/idle.svg"],
+    ["latency", "--generators", "2"], ["ask", "--rounds", "3"], ["mixed", "--people", "5"], ["peers", "--tls"],
+    ["stall", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"], ["fanout", "--svg", "-"],
+    ["fanout", "--json", "/nowhere/x.json"], ["fanout", "--svg", "/nowhere/x.svg"], ["fanout", "--json", "/"],
+    ["fanout", "--compare", "/nowhere/x.json"],
     ["fanout", "--data", "/nowhere"], ["fanout", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"],
     ["fanout", "--url", "http://127.0.0.1/", "--router-url", "http://127.0.0.1:1", "--data", "/nowhere"],
 ])
