@@ -15,7 +15,14 @@ static bool muted;
 static volatile sig_atomic_t asked; /* a signal handler can reach nothing else */
 
 int complain(int error, const char *format, ...) {
+    static const char interrupted[] = "interrupted";
+    static bool told;
     progress_end();
+    if (asked) { /* the first thing to fail fails for it, and once is enough */
+        if (told && strcmp(format, interrupted) == 0) return error;
+        if (!told) format = interrupted;
+        told = true;
+    }
     va_list list;
     va_start(list, format);
     fprintf(stderr, "%s: ", program_invocation_short_name);

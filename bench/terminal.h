@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Prints "program: …" in one line and returns `error`, so that a function can end with it. */
+/* Prints "program: …" in one line and returns `error`, so that a function can end with it. After an interrupt the first
+ * complaint says that and no other reason, and it is said once. */
 __attribute__((format(printf, 2, 3))) int complain(int error, const char *format, ...);
 
 /* Redraws the bar at most ten times a second, and always when it is full. */
