@@ -1,6 +1,5 @@
 #include "bench/figures.h"
 #include "bench/bound.h"
-#include "bench/compare.h"
 #include "bench/plot.h"
 #include "bench/replica.h"
 #include "bench/scenario.h"
@@ -9,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 void figures_begin(struct figures *figures, struct scenario *scenario) {
     struct crowd *crowd = &scenario->crowd;
@@ -123,15 +121,20 @@ static struct bound_use use_of_cores(const struct figures *figures, const struct
                               .others_squeeze = cores->count <= 2};
 }
 
+/* Then nothing bounded it. */
+static bool is_idle(const struct figures *figures) {
+    return figures->changes == 0 && figures->tally.frames == 0;
+}
+
 static json_t *make_report(const struct figures *figures, const struct scenario *scenario) {
     json_t *report = report_begin(scenario->plan.scenario, &scenario->cores);
     const struct tally *tally = &figures->tally;
     const struct bound_use use = use_of_cores(figures, scenario);
     char bound[BOUND_CHARS];
     report_count(report, "subscribers", scenario->plan.subscribers);
-    report_count(report, "companies", scenario->plan.companies);
-    report_count(report, "publishers", scenario->crowd.company[0].publishers);
-    report_number(report, "rate", scenario->plan.rate);
+    report_count(report, "companies", scenario->crowd.options.companies);
+    report_count(report, "publishers", crowd_publishers(scenario->groups, scenario->group_count));
+    report_number(report, "rate", scenario->plan.rate > 0 ? scenario->plan.rate : (double)NAN);
     report_number(report, "seconds", figures->seconds);
     report_count(report, "changes", (int64_t)figures->changes);
     report_count(report, "deliveries", (int64_t)tally->deliveries);
@@ -154,10 +157,9 @@ static json_t *make_report(const struct figures *figures, const struct scenario 
     json_object_set_new(report, "tls", json_boolean(scenario->subject.apps.tls));
     report_number(report, "generator_cpu_s", (double)figures->generator_ns / 1e9);
     report_number(report, "redis_cpu_s", figures->redis_ns < 0 ? (double)NAN : (double)figures->redis_ns / 1e9);
-    json_object_set_new(report, "bound", json_string(bound_tell(&use, bound)));
+    json_object_set_new(report, "bound", is_idle(figures) ? json_null() : json_string(bound_tell(&use, bound)));
     report_count(report, "dropped", scenario->crowd.dropped);
     report_number(report, "broker_cpu_s", figures->cpu_ns < 0 ? (double)NAN : (double)figures->cpu_ns / 1e9);
-    report_count(report, "broker_workers", (int64_t)scenario->subject.worker_count);
     report_count(report, "wrong_views", (int64_t)figures->verdict.wrong_views);
     report_count(report, "lost", (int64_t)figures->verdict.lost);
     report_count(report, "refused", (int64_t)figures->refused);
@@ -185,7 +187,7 @@ static void print_latency(const struct histogram *latency_us) {
 
 static void print_traffic(const struct figures *figures) {
     const struct tally *tally = &figures->tally;
-    if (tally->frames == 0) return; /* idle */
+    if (is_idle(figures)) return;
     print_count("changes", (double)figures->changes, "a second", per((double)figures->changes, figures->seconds));
     print_count("deliveries", (double)tally->deliveries, "a second", per((double)tally->deliveries, figures->seconds));
     print_count("frames", (double)tally->frames, "a second", per((double)tally->frames, figures->seconds));
@@ -193,20 +195,27 @@ static void print_traffic(const struct figures *figures) {
            per((double)tally->deliveries, (double)tally->frames));
 }
 
+static void print_title(const struct figures *figures, const struct scenario *scenario) {
+    const struct crowd_options *options = &scenario->crowd.options;
+    const uint32_t publishers = crowd_publishers(scenario->groups, scenario->group_count);
+    char subscribers[REPORT_GROUPED_CHARS], people[REPORT_GROUPED_CHARS];
+    printf("%s: %s %s in %u %s", scenario->plan.scenario, report_grouped(options->subscribers, subscribers),
+           options->subscribers == 1 ? "subscriber" : "subscribers", (unsigned)options->companies,
+           options->companies == 1 ? "company" : "companies");
+    if (!is_idle(figures))
+        printf(", %s %s", report_grouped(publishers, people), publishers == 1 ? "person changes" : "people change");
+    printf("; %.1f s\n", figures->seconds);
+}
+
 static void print_table(const struct figures *figures, const struct scenario *scenario) {
     const struct plan *plan = &scenario->plan;
-    char subscribers[REPORT_GROUPED_CHARS];
-    printf("%s: %s subscribers in %u %s, %u people%s change; %.1f s\n", plan->scenario,
-           report_grouped(plan->subscribers, subscribers), (unsigned)plan->companies,
-           plan->companies == 1 ? "company" : "companies",
-           (unsigned)(plan->is_mixed ? crowd_publishers(scenario->groups, scenario->group_count)
-                                     : scenario->crowd.company[0].publishers),
-           plan->is_mixed ? "" : " of each", figures->seconds);
+    char growth[REPORT_GROUPED_CHARS];
+    print_title(figures, scenario);
     print_traffic(figures);
     print_latency(&scenario->crowd.latency_us);
     if (figures->rss_bytes >= 0) {
-        printf("  %-22s %14.1f MiB   %.0f bytes of growth a connection%s\n", "broker's memory",
-               (double)figures->rss_bytes / 1048576, figures->bytes_per_connection,
+        printf("  %-22s %14.1f MiB   %s bytes of growth a connection%s\n", "broker's memory",
+               (double)figures->rss_bytes / 1048576, report_grouped(figures->bytes_per_connection, growth),
                figures->replica_bytes < 0 ? "" : ", with one replica of each company");
         if (figures->replica_bytes >= 0)
             printf("  %-22s %14.1f MiB   on each further worker\n", "replicas of all",
@@ -216,7 +225,7 @@ static void print_table(const struct figures *figures, const struct scenario *sc
     }
     const struct bound_use use = use_of_cores(figures, scenario);
     char bound[BOUND_CHARS];
-    printf("  %-22s %s\n", "bound by", bound_tell(&use, bound));
+    if (!is_idle(figures)) printf("  %-22s %s\n", "bound by", bound_tell(&use, bound));
     print_count("right views", plan->subscribers - (double)figures->verdict.wrong_views, "wrong",
                 (double)figures->verdict.wrong_views);
     print_count("changes lost", (double)figures->verdict.lost, "refused", (double)figures->refused);
@@ -246,7 +255,6 @@ static int publish(const struct scenario *scenario, const json_t *report) {
     int error = plan->json ? report_write(report, plan->json) : 0;
     if (error == 0 && plan->svg && scenario->crowd.latency_us.total > 0 && !scenario->draws_itself)
         error = draw_latency(scenario, report);
-    if (scenario->earlier && plan_tells(plan)) compare_print(scenario->earlier, report, isatty(STDOUT_FILENO), stdout);
     return error;
 }
 
@@ -278,7 +286,7 @@ int figures_conclude(struct figures *figures, struct scenario *scenario, json_t 
     if (more) json_object_update(report, more);
     json_decref(more);
     int error = publish(scenario, report);
-    json_decref(report);
+    scenario->report = report;
     if (error != 0) return 1;
     const struct verdict *verdict = &figures->verdict;
     if (verdict->wrong_views == 0 && verdict->lost == 0 && figures->wrong_answers == 0 && figures->gone == 0 &&

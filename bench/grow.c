@@ -116,8 +116,8 @@ static int draw(const struct growth *growth, const json_t *report) {
 }
 
 static void print(const struct growth *growth) {
-    printf("processor time of the broker for one change\n  %10s %10s %12s %12s\n", "connected", "follow", "us",
-           "us a follower");
+    printf("processor time of the broker for one change\n  %10s %10s %13s %13s\n", "connected", "follow", "µs",
+           "µs a follower"); /* µ is two bytes */
     const struct point *series[] = {growth->by_connected, growth->by_followers};
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < STEPS; i++)

@@ -47,7 +47,7 @@ int idle_run(struct scenario *scenario) {
     report_number(more, "idle_cpu_percent_per_10000", figures.cpu_ns < 0 ? (double)NAN : percent);
     int code = figures_conclude(&figures, scenario, more);
     if (code != 1 && figures.cpu_ns >= 0 && plan_tells(&scenario->plan))
-        printf("  %-22s %16.2f   of a core, for 10,000 connections%s\n", "idle, percent", percent,
+        printf("  %-22s %14.2f %%     of a core, for 10,000 connections%s\n", "idle processor time", percent,
                figures.seconds < PING_S ? "; shorter than the 25 s between pings, so they are not in it" : "");
     return code;
 }

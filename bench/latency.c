@@ -76,7 +76,8 @@ static int conclude(struct figures *figures, struct scenario *scenario, const st
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         printf("  %-22s %8.2f %8.2f %8.2f\n", rows[i].name, ms_at(rows[i].us, .5), ms_at(rows[i].us, .99),
                ms_at(rows[i].us, 1));
-    printf("  %-22s %8.2f of a median pass and a median write (%d promised)\n", "p99", ratio, ALLOWED);
+    printf("  %-22s %8.2f times a median pass and a median write together (at most %d promised)\n", "p99 of a change",
+           ratio, ALLOWED);
     return code;
 }
 

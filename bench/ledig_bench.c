@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* What the command line does not say is taken from here; 0 = as said below. */
 struct entry {
@@ -233,10 +234,12 @@ int main(int argc, char **argv) {
     if (report_check_path(plan.json) == 0 && report_check_path(plan.svg) == 0 &&
         (!plan.compare || compare_load(plan.compare, plan.scenario, &earlier) == 0) &&
         scenario_open(scenario, &plan) == 0) {
-        scenario->earlier = json_incref(earlier);
         code = plan.against_limit ? against_limit_run(scenario) : entry->run(scenario);
+        if (earlier && scenario->report && plan_tells(&plan))
+            compare_print(earlier, scenario->report, isatty(STDOUT_FILENO), stdout);
     }
     json_decref(earlier);
+    if (code == 1 && interrupt_asked()) complain(0, "interrupted"); /* if nobody has said so yet */
     scenario_close(scenario);
     free(scenario);
     return code;

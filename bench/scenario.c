@@ -136,5 +136,5 @@ void scenario_close(struct scenario *scenario) {
     SSL_CTX_free(scenario->tls);
     employer_close(&scenario->employer);
     subject_stop(&scenario->subject);
-    json_decref(scenario->earlier);
+    json_decref(scenario->report);
 }

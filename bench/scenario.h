@@ -28,7 +28,7 @@ struct scenario {
     bool tells_itself;                                 /* and so is the table */
     struct plot_latency further[SCENARIO_FURTHER_MAX]; /* drawn with those that all have */
     size_t further_count;
-    json_t *earlier; /* a report to compare with; NULL = none */
+    json_t *report; /* NULL until there are figures */
 };
 
 /* The companies of a plan: alike, or of different sizes. Returns how many groups. */

@@ -137,14 +137,16 @@ static json_t *make_report(const struct stall *stall) {
 static void print(const struct stall *stall) {
     const struct histogram *rows[] = {&stall->before_us, &stall->meanwhile_us};
     static const char *const names[] = {"all read", "meanwhile"};
-    char text[REPORT_GROUPED_CHARS];
+    char text[REPORT_GROUPED_CHARS], stalled[REPORT_GROUPED_CHARS];
     printf("the others' latency (ms)\n  %-22s %8s %8s %8s\n", "", "p50", "p99", "max");
     for (int i = 0; i < 2; i++)
         printf("  %-22s %8.2f %8.2f %8.2f\n", names[i], (double)histogram_at(rows[i], .5) / 1000,
                (double)histogram_at(rows[i], .99) / 1000, (double)histogram_at(rows[i], 1) / 1000);
-    printf("  %-22s %16s bytes while nothing was read\n", "growth of memory",
-           report_grouped((double)(stall->rss_last - stall->rss_first), text));
-    printf("  %-22s %16u\n", "dropped", (unsigned)stall->scenario->crowd.dropped);
+    printf("  %-22s %16s   bytes while %s did not read\n", "growth of memory",
+           report_grouped((double)(stall->rss_last - stall->rss_first), text),
+           report_grouped(stall->scenario->plan.stalled, stalled));
+    printf("  %-22s %16s   of them, as was to be; the others read again\n", "dropped",
+           report_grouped(stall->scenario->crowd.dropped, text));
 }
 
 int stall_run(struct scenario *scenario) {

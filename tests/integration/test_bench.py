@@ -240,7 +240,7 @@ def test_a_running_broker_is_measured_again_and_left_running(broker):
         found = report("ledig-bench", "fanout", "--url", broker.url, "--data", broker.data, "--subscribers", 6,
                        "--rate", 30, "--seconds", 0.3)
         assert_right(found)
-        assert found["broker_workers"] == 1
+        assert found["workers"] == 1
     assert broker.is_ready() and os.path.exists(broker.data / "token.key")
 
 
@@ -471,6 +471,25 @@ def test_a_run_is_set_beside_an_earlier_one(tmp_path):
     assert done.returncode == 0 and "deliveries_per_s" in done.stdout, done.stdout + done.stderr
     done = run("ledig-bench", "idle", "--subscribers", 5, "--compare", earlier)
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()[-1]) > 20, done.stderr
+
+
+def test_sizes_and_peers_are_set_beside_their_like(own_tmp):
+    """Only where both runs have a size; and after all that the scenario itself has to say."""
+    earlier = own_tmp / "earlier.json"
+    grow = ("grow", "--rate", 400, "--seconds", 0.5)
+    env = {"TMPDIR": str(own_tmp)}
+    assert run("ledig-bench", *grow, "--subscribers", 32, "--json", earlier, **env).returncode == 0
+    done = run("ledig-bench", *grow, "--subscribers", 64, "--compare", earlier, **env)
+    os.unlink(earlier)
+    assert done.returncode == 0, done.stderr
+    table, _, compared = done.stdout.partition("compared with")
+    assert "for one change" in table
+    assert "by_connected.2 of 32.broker" not in compared, "a few follow: in one run 1, in the other 2"
+    assert "subscribers: 32, now 64" in compared
+    assert run("ledig-bench", *grow, "--subscribers", 64, "--json", earlier, **env).returncode == 0
+    done = run("ledig-bench", *grow, "--subscribers", 64, "--compare", earlier, **env)
+    os.unlink(earlier)
+    assert "by_followers.16 of 64.broker_us_per_change" in done.stdout, done.stdout
 
 
 # ---- more than one process, more than one worker, TLS ----
