@@ -40,7 +40,7 @@ static int parse_url(const char *url, const char *scheme, struct endpoint *endpo
     char *port = strrchr(name, ':');
     if (port) *port++ = '\0';
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
-    int error = getaddrinfo(name, port ? port : "80", &hints, &found);
+    int error = getaddrinfo(name, port ? port : strcmp(scheme, "wss") == 0 ? "443" : "80", &hints, &found);
     if (error != 0) return complain(LEDIG_EIO, "%s cannot be found: %s", url, gai_strerror(error));
     memcpy(&endpoint->address, found->ai_addr, sizeof endpoint->address);
     freeaddrinfo(found);
