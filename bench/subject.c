@@ -57,7 +57,7 @@ static int parse_app_url(const char *url, struct endpoint *endpoint) {
 
 static int set_urls(struct subject *subject, const char *url, const char *router_url) {
     if (!url || !router_url)
-        return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json names no address; give --url and --router-url",
+        return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json is not there or names no routers' port; give --router-url",
                         subject->data);
     int error = parse_app_url(url, &subject->apps);
     return error ? error : parse_url(router_url, "http", &subject->routers);
