@@ -201,6 +201,7 @@ static int parse(int argc, char **argv, struct plan *plan, const struct entry **
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int index = 0;
+    argv[0] = program_invocation_short_name; /* so that all complaints begin alike */
     for (int option; (option = getopt_long(argc, argv, "h", options, &index)) != -1;) {
         if (option == 'h') {
             print_help();

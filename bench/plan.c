@@ -16,9 +16,9 @@
 #define CHANGES_MAX 1e5
 #define SEED_MAX 4294967295.0
 #define STALL_SPARE_MS 3000
-#define STALL_FILL_MS 25 /* to fill the socket of one: those who read again shall not be dropped before */
-#define TURNS_MIN 3      /* of rounds, for a median */
-#define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
+#define STALL_FILL_SLACK 1.5 /* of what filling the sockets takes at best: a busy machine takes longer */
+#define TURNS_MIN 3          /* of rounds, for a median */
+#define IDLE_COMPANY 100     /* subscribers of each company of `idle`, where it is not said */
 
 #define AGAINST_LIMIT "fanout --against-limit"
 
@@ -168,10 +168,12 @@ static void adapt_to_day(struct plan *plan) {
 
 /* The broker is to drop those who stall once everything else is measured. */
 static void adapt_to_stall(struct plan *plan) {
+    const uint32_t usual_people = plan->subscribers < CROWD_PEOPLE_MAX ? plan->subscribers : CROWD_PEOPLE_MAX;
+    const double fill_ms = stall_fill_ms(plan->stalled, plan->people ? plan->people : usual_people);
     plan->flags[0] = "--stall-ms";
     plan->flags[1] = plan->stall_ms;
     snprintf(plan->stall_ms, sizeof plan->stall_ms, "%.0f",
-             plan->seconds * 2000 + STALL_SPARE_MS + plan->stalled * STALL_FILL_MS);
+             plan->seconds * 2000 + STALL_SPARE_MS + fill_ms * STALL_FILL_SLACK);
     if (plan->patience_s < 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0)
         plan->patience_s = 2 * plan->seconds + 2 * STALL_SPARE_MS / 1000.0;
 }

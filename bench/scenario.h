@@ -52,6 +52,9 @@ struct schedule {
 };
 int schedule_play(struct scenario *scenario, struct schedule *schedule, const char *what);
 
+/* How long it takes, at best, until those who stall have full sockets: the broker may not drop them before. */
+double stall_fill_ms(uint32_t stalled, uint32_t people);
+
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);
 int ask_run(struct scenario *scenario);
