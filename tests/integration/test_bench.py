@@ -169,7 +169,8 @@ def test_more_connections_than_a_process_may_have_are_refused(own_tmp):
 def test_interrupt_takes_the_broker_and_its_data_away(own_tmp, number):
     process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "5", "--seconds", "600"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               env=environment(TMPDIR=str(own_tmp)), cwd="/")
+                               env=environment(TMPDIR=str(own_tmp)), cwd="/",
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # ours may be run by nohup
     try:
         wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")
         process.send_signal(number)
