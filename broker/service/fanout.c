@@ -122,7 +122,7 @@ static bool flush_audience(struct fanout *fanout, struct audience *audience, uin
 /* Changes that come faster than flushes may wait a little for each other, where the loop has enough to do. */
 static uint64_t gathers_until_ns(const struct fanout *fanout, const struct tenant *tenant) {
     uint64_t moves = company_last_place(tenant->company) - tenant->flush_place;
-    if (!fanout->load.busy || moves < GATHER_MOVES || tenant->due) return 0;
+    if (!fanout->load.busy || moves < GATHER_MOVES) return 0;
     return tenant->flush_began_ns + fanout->service->options.flush_ms * 1000000ull;
 }
 
@@ -158,7 +158,10 @@ enum outcome { DONE, GATHERING, CUT_SHORT };
 
 static enum outcome flush_tenant(struct fanout *fanout, struct tenant *tenant, uint64_t now_ns, uint64_t until_ns) {
     bool gathers = gathers_until_ns(fanout, tenant) > now_ns;
-    if (!gathers) begin(tenant, now_ns);
+    if (gathers)
+        attendance_look(tenant); /* one's own facts wait for nothing */
+    else
+        begin(tenant, now_ns);
     while (tenant->dirty_audiences) { /* of this flush, or still of the one before */
         struct audience *audience = tenant->dirty_audiences;
         if (!flush_audience(fanout, audience, until_ns)) return CUT_SHORT;

@@ -1,6 +1,7 @@
 """The metrics on the operations port: their form, that they count what happened, over the end of a worker too, and that
 nothing personal stands in them."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -190,3 +191,34 @@ async def test_one_whose_network_is_gone_was_dropped_for_a_stall(start_broker, m
     seen = until(broker, lambda m: m("connections") == 0 and m("joins_total") == 2, "it was dropped")
     assert seen("drops_total") == seen("drops_total", reason="stall") == 1
     stuck.close()
+
+
+@pytest.mark.slow(120)
+async def test_under_load_changes_gather_for_flush_ms(start_broker, make_company):
+    """Those who set something are here, too, and their own facts wait for nothing. Seen by how long flushes took."""
+    broker = start_broker(flush_ms=1000, workers=1)
+    users = [f"u{i}" for i in range(12)]
+    company = make_company(broker=broker, users=users)
+    apps = [await company.app(user) for user in users]
+
+    def gathered():
+        seen = Metrics(broker)
+        soon = seen("flush_delay_seconds_bucket", le="0.131072", worker="app/0")
+        return seen("flush_delay_seconds_count", worker="app/0") - soon >= 3
+
+    async def keep_on(app):
+        count = 0
+        while not done:
+            count += 1
+            await asyncio.gather(*(app.set("busy", note=f"{count} {i}") for i in range(20)))
+
+    done = False
+    busy = [asyncio.ensure_future(keep_on(app)) for app in apps]
+    try:
+        await asyncio.to_thread(wait_until, gathered, "three flushes that waited for others", 60)
+    finally:
+        done = True
+        await asyncio.gather(*busy)
+    await apps[0].set("away", note="the last")
+    for app in apps:
+        await app.sees(users[0], note="the last")
