@@ -152,6 +152,16 @@ const struct member *company_member_by_number(const struct company *company, con
     return number != NULL ? shown(number->member) : NULL;
 }
 
+const struct queue_record *company_queue(const struct company *company, const char *id) {
+    const struct queue *queue = queue_find(company, id);
+    return queue != NULL ? queue->record : NULL;
+}
+
+const struct call_record *company_call(const struct company *company, const char *id) {
+    const struct entity *entity = entity_of(company, RECORD_CALL, id);
+    return entity != NULL && entity->call != NULL ? entity->call->record : NULL;
+}
+
 bool company_has_queue(const struct company *company, const char *id) {
     const struct queue *queue = queue_find(company, id);
     return queue != NULL && queue->record != NULL;

@@ -82,7 +82,9 @@ const struct company_record *company_settings(const struct company *company);   
 const struct member *company_member(const struct company *company, const char *user); /* NULL: no such person */
 const struct member *company_member_by_number(const struct company *company, const char *number);
 bool company_has_queue(const struct company *company, const char *queue);
-const char *company_queue_by_number(const struct company *company, const char *number); /* NULL: none */
+const char *company_queue_by_number(const struct company *company, const char *number);     /* NULL: none */
+const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
+const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);

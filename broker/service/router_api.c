@@ -1,4 +1,5 @@
 #include "broker/service/router_api.h"
+#include "broker/service/calls.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/routing.h"
@@ -76,29 +77,74 @@ static void answer_import(struct service *service, const char *company, struct h
     }
 }
 
-/* "/v1/companies/{company}/{what}". */
-static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1]) {
+/* Whether the token is a router's, for this company; answers if not. A company that the token does not cover looks like
+ * one that does not exist. */
+static bool is_router_of(struct service *service, const char *company, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    struct token_claims claims;
+    if (!take_claims(service, exchange, request, &claims)) return false;
+    if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
+    else if (!token_covers(&claims, company))
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
+    else
+        return true;
+    return false;
+}
+
+/* A call's id is the router's own, such as a SIP Call-ID: any text without control characters. */
+static bool is_call_id(const char *id) {
+    long chars = shape_characters(id, strlen(id));
+    if (chars < 1 || chars > LEDIG_NAME_CHARS_MAX) return false;
+    for (; *id; id++)
+        if ((unsigned char)*id < ' ' || *id == 127) return false;
+    return true;
+}
+
+static void answer_call(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
+                        const struct http_request *request) {
+    if (request->method != HTTP_PUT)
+        refuse_method(exchange, "PUT");
+    else if (!is_router_of(service, company, exchange, request))
+        return;
+    else if (!is_call_id(call))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "call",
+                     "must be 1 to 120 characters, none of them a control character");
+    else
+        calls_report(service, company, call, exchange, request);
+}
+
+/* "/v1/companies/{company}/{what}", or "/v1/companies/{company}/{what}/{id}" where `id` is not NULL. */
+static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1],
+                          const char **id) {
     static const char prefix[] = "/v1/companies/";
+    size_t what_length = strlen(what);
     if (strncmp(path, prefix, sizeof prefix - 1) != 0) return false;
-    const char *id = path + sizeof prefix - 1;
-    const char *end = strchr(id, '/');
-    if (!end || strcmp(end + 1, what) != 0 || (size_t)(end - id) > LEDIG_ID_CHARS_MAX) return false;
-    memcpy(company, id, (size_t)(end - id));
-    company[end - id] = '\0';
+    const char *name = path + sizeof prefix - 1;
+    const char *end = strchr(name, '/');
+    if (!end || (size_t)(end - name) > LEDIG_ID_CHARS_MAX || strncmp(end + 1, what, what_length) != 0) return false;
+    const char *rest = end + 1 + what_length;
+    if (id ? *rest != '/' : *rest != 0) return false;
+    if (id) *id = rest + 1;
+    memcpy(company, name, (size_t)(end - name));
+    company[end - name] = '\0';
     return shape_is_id(company);
 }
 
 void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
     struct service *service = arg;
     char company[LEDIG_ID_CHARS_MAX + 1];
+    const char *id;
     if (strcmp(request->path, "/healthz") == 0)
         answer_health(exchange, request);
     else if (strcmp(request->path, "/readyz") == 0)
         answer_readiness(service, exchange, request);
     else if (strcmp(request->path, "/v1/route") == 0)
         answer_route(service, exchange, request);
-    else if (is_of_company(request->path, "import", company))
+    else if (is_of_company(request->path, "import", company, NULL))
         answer_import(service, company, exchange, request);
+    else if (is_of_company(request->path, "calls", company, &id))
+        answer_call(service, company, id, exchange, request);
     else
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
 }
