@@ -162,6 +162,25 @@ const struct call_record *company_call(const struct company *company, const char
     return entity != NULL && entity->call != NULL ? entity->call->record : NULL;
 }
 
+static bool is_logged_in(const struct member *member, const char *queue) {
+    const struct log_in *log_ins = member->state != NULL ? member->state->log_ins.at : NULL;
+    for (uint32_t i = 0; log_ins != NULL && i < member->state->log_ins.count; i++)
+        if (strcmp(log_ins[i].queue, queue) == 0) return true;
+    return false;
+}
+
+void company_each_agent(const struct company *company, const char *queue,
+                        void (*tell)(void *arg, const struct member *member), void *arg) {
+    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
+        if (member->profile != NULL && is_logged_in(member, queue)) tell(arg, member);
+}
+
+void company_each_call(const struct company *company, void (*tell)(void *arg, const struct call_record *record),
+                       void *arg) {
+    for (const struct call *call = company->calls; call != NULL; call = call->after)
+        if (call->record != NULL) tell(arg, call->record);
+}
+
 bool company_has_queue(const struct company *company, const char *id) {
     const struct queue *queue = queue_find(company, id);
     return queue != NULL && queue->record != NULL;

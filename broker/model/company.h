@@ -85,6 +85,13 @@ bool company_has_queue(const struct company *company, const char *queue);
 const char *company_queue_by_number(const struct company *company, const char *number);     /* NULL: none */
 const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
 const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
+/* Each person who is logged in to the queue, assigned or not; `agent` must not change the company. */
+void company_each_agent(const struct company *company, const char *queue,
+                        void (*agent)(void *arg, const struct member *member), void *arg);
+
+/* Each call that is known, ended ones too; `call` must not change the company. */
+void company_each_call(const struct company *company, void (*call)(void *arg, const struct call_record *record),
+                       void *arg);
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);

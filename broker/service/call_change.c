@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define DAY_MS 86400000LL
+
 static const struct own_call *find_own(const struct state_record *state, const char *call) {
     const struct own_call *calls = state->calls.at;
     for (uint32_t i = 0; i < state->calls.count; i++)
@@ -51,6 +53,12 @@ static int put_own(const struct call_change *change, const struct call_event_leg
     return 0;
 }
 
+static void count_call(struct state_record *state, int64_t at_ms) {
+    int64_t day = at_ms / DAY_MS;
+    state->calls_today = state->calls_day == day ? state->calls_today + 1 : 1;
+    state->calls_day = day;
+}
+
 /* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
 static int take_own(const struct call_change *change, const struct own_call *own, const struct call_record *call,
                     struct state_record *state, struct arena *arena) {
@@ -62,6 +70,7 @@ static int take_own(const struct call_change *change, const struct own_call *own
         if (&old[i] != own) list[count++] = old[i];
     if (was_answered(own->state)) {
         state->last_call_ended_at = change->at_ms;
+        if (call->queue) count_call(state, change->at_ms);
         if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
     state->calls.at = list;
@@ -113,7 +122,8 @@ static int change_call(const struct call_change *change, struct call_record *cal
                        struct arena *arena) {
     const struct call_event *event = change->event;
     call->id = change->call;
-    call->seq = event->seq;
+    if (!change->is_lost) call->seq = event->seq;
+    call->event_at = change->now_ms;
     if (event->queue) call->queue = event->queue;
     if (!call->arrived_at) call->arrived_at = change->at_ms;
     if (!call->answered_at && anyone_answered(event)) call->answered_at = change->at_ms;
@@ -141,7 +151,9 @@ int call_change_apply(struct call_change *change, struct update_entity *entities
     struct call_record *call = &entities[0].next.call;
     (void)count;
     if (before && !knows_all(change, &before->call)) return LEDIG_EMOVED_ON;
-    if (before && before->call.seq >= change->event->seq) return UPDATE_NOTHING;         /* late, or the same again */
+    if (change->is_lost && (!before || before->call.ended_at)) return UPDATE_NOTHING;
+    if (!change->is_lost && before && before->call.seq >= change->event->seq)
+        return UPDATE_NOTHING;                                                           /* late, or the same again */
     if (before && before->call.ended_at && !change->event->ended) return UPDATE_NOTHING; /* nothing revives it */
     int error = change_call(change, call, &entities[1], arena);
     entities[0].action = STORE_WRITE;

@@ -1,6 +1,7 @@
 #include "broker/service/calls.h"
 #include "broker/service/call_change.h"
 #include "broker/service/http_problem.h"
+#include "broker/service/routers.h"
 #include "broker/service/tenant.h"
 
 #include <stdlib.h>
@@ -11,11 +12,13 @@
 
 struct report {
     struct service *service;
-    struct tenant *tenant; /* held */
-    struct http_exchange *exchange;
+    struct tenant *tenant;          /* held */
+    struct http_exchange *exchange; /* NULL: nobody waits for an answer */
     struct call_event event;
     struct call_change change;
     unsigned tries;
+    char subject[LEDIG_ID_CHARS_MAX + 1];
+    char router[LEDIG_ID_CHARS_MAX + 1];           /* its lease */
     char users[USERS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who is on the call, and who was */
     const char *user_list[USERS_MAX];
     char call[];
@@ -28,7 +31,7 @@ static void end(struct report *report) {
 }
 
 static void refuse(struct report *report, int error, const char *field, const char *why) {
-    http_problem(report->exchange, error, field, why);
+    if (report->exchange) http_problem(report->exchange, error, field, why);
     end(report);
 }
 
@@ -90,8 +93,9 @@ static void on_done(void *arg, int error, uint64_t version) {
         refuse(report, error, NULL, NULL);
         return;
     }
-    http_answer_json(report->exchange, 200,
-                     json_pack("{s:s,s:I}", "call", report->call, "version", (json_int_t)version));
+    if (report->exchange)
+        http_answer_json(report->exchange, 200,
+                         json_pack("{s:s,s:I}", "call", report->call, "version", (json_int_t)version));
     end(report);
 }
 
@@ -131,10 +135,42 @@ static void go_on(void *arg, int error) {
         return;
     }
     const struct call_record *call = company_call(company, report->call);
+    if (report->change.is_lost && call && call->router) { /* what it hung on stays as it was */
+        snprintf(report->router, sizeof report->router, "%s", call->router);
+        report->change.router = report->router;
+    }
     if (!record && call && call->queue) record = company_queue(company, call->queue);
     report->change.wrap_up_ms = record ? record->wrap_up_ms : 0;
     add_former(report);
     commit(report);
+}
+
+static void on_router(void *arg, int error, const char *lease) {
+    struct report *report = arg;
+    if (error == LEDIG_ELEASE_ENDED) {
+        routers_answer_gone(report->exchange);
+        end(report);
+        return;
+    }
+    if (error) {
+        refuse(report, error, NULL, NULL);
+        return;
+    }
+    snprintf(report->router, sizeof report->router, "%s", lease);
+    report->change.router = report->router;
+    if (tenant_is_ready(report->tenant))
+        go_on(report, 0);
+    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
+        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
+}
+
+static void begin(struct report *report) {
+    if (report->event.router)
+        routers_keep(report->service, report->subject, report->event.router, on_router, report);
+    else if (tenant_is_ready(report->tenant))
+        go_on(report, 0);
+    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
+        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
 }
 
 static bool take_event(struct report *report, const struct http_request *request) {
@@ -152,28 +188,39 @@ static bool take_event(struct report *report, const struct http_request *request
     return true;
 }
 
-void calls_report(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
-                  const struct http_request *request) {
+/* NULL when out of memory. */
+static struct report *report_create(struct service *service, const char *company, const char *call) {
     struct report *report = calloc(1, sizeof *report + strlen(call) + 1);
+    if (!report) return NULL;
+    strcpy(report->call, call);
+    report->service = service;
+    report->tenant = tenant_hold(service, company);
+    if (report->tenant) return report;
+    free(report);
+    return NULL;
+}
+
+void calls_report(struct service *service, const char *subject, const char *company, const char *call,
+                  struct http_exchange *exchange, const struct http_request *request) {
+    struct report *report = report_create(service, company, call);
     if (!report) {
         http_problem(exchange, LEDIG_EUNAVAILABLE, NULL, "out of memory");
         return;
     }
-    strcpy(report->call, call);
-    report->service = service;
     report->exchange = exchange;
-    if (!take_event(report, request)) {
-        free(report);
-        return;
-    }
-    report->tenant = tenant_hold(service, company);
-    if (!report->tenant) {
-        http_problem(exchange, LEDIG_EUNAVAILABLE, NULL, "out of memory");
-        call_event_free(&report->event);
-        free(report);
-    } else if (tenant_is_ready(report->tenant)) {
-        go_on(report, 0);
-    } else if (tenant_when_ready(report->tenant, false, go_on, report) != 0) {
-        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
-    }
+    snprintf(report->subject, sizeof report->subject, "%s", subject);
+    if (take_event(report, request))
+        begin(report);
+    else
+        end(report);
+}
+
+void calls_end(struct service *service, const char *company, const char *call) {
+    struct report *report = report_create(service, company, call);
+    if (!report) return; /* the next heartbeat ends it */
+    int64_t now_ms = service_now_ms(service);
+    report->event.ended = true;
+    report->change = (struct call_change){
+        .event = &report->event, .call = report->call, .at_ms = now_ms, .is_lost = true, .users = report->user_list};
+    begin(report);
 }

@@ -1,7 +1,10 @@
 #include "broker/service/router_api.h"
 #include "broker/service/calls.h"
+#include "broker/service/claims.h"
 #include "broker/service/http_problem.h"
+#include "broker/service/json_reader.h"
 #include "broker/service/provisioning.h"
+#include "broker/service/routers.h"
 #include "broker/service/routing.h"
 #include "broker/service/service.h"
 
@@ -80,38 +83,80 @@ static void answer_import(struct service *service, const char *company, struct h
 /* Whether the token is a router's, for this company; answers if not. A company that the token does not cover looks like
  * one that does not exist. */
 static bool is_router_of(struct service *service, const char *company, struct http_exchange *exchange,
-                         const struct http_request *request) {
-    struct token_claims claims;
-    if (!take_claims(service, exchange, request, &claims)) return false;
-    if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
+                         const struct http_request *request, struct token_claims *claims) {
+    if (!take_claims(service, exchange, request, claims)) return false;
+    if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR)
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
-    else if (!token_covers(&claims, company))
+    else if (!token_covers(claims, company))
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
     else
         return true;
     return false;
 }
 
-/* A call's id is the router's own, such as a SIP Call-ID: any text without control characters. */
-static bool is_call_id(const char *id) {
-    long chars = shape_characters(id, strlen(id));
-    if (chars < 1 || chars > LEDIG_NAME_CHARS_MAX) return false;
-    for (; *id; id++)
-        if ((unsigned char)*id < ' ' || *id == 127) return false;
-    return true;
-}
-
 static void answer_call(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
                         const struct http_request *request) {
+    struct token_claims claims;
     if (request->method != HTTP_PUT)
         refuse_method(exchange, "PUT");
-    else if (!is_router_of(service, company, exchange, request))
+    else if (!is_router_of(service, company, exchange, request, &claims))
         return;
-    else if (!is_call_id(call))
+    else if (!json_reader_is_call(call))
         http_problem(exchange, LEDIG_EBAD_REQUEST, "call",
                      "must be 1 to 120 characters, none of them a control character");
     else
-        calls_report(service, company, call, exchange, request);
+        calls_report(service, claims.user, company, call, exchange, request);
+}
+
+/* "{queue}/claims" */
+static void answer_queue(struct service *service, const char *company, const char *rest, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    struct token_claims claims;
+    char queue[LEDIG_ID_CHARS_MAX + 1];
+    const char *slash = strchr(rest, '/');
+    size_t length = slash ? (size_t)(slash - rest) : 0;
+    if (!slash || length > LEDIG_ID_CHARS_MAX || strcmp(slash, "/claims") != 0) {
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+        return;
+    }
+    memcpy(queue, rest, length);
+    queue[length] = 0;
+    if (request->method != HTTP_POST)
+        refuse_method(exchange, "POST");
+    else if (!is_router_of(service, company, exchange, request, &claims))
+        return;
+    else if (!shape_is_id(queue))
+        http_problem(exchange, LEDIG_ENOT_FOUND, "queue", "no such queue in this company");
+    else
+        claims_take(service, claims.user, company, queue, exchange, request);
+}
+
+static void answer_claim(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_DELETE)
+        refuse_method(exchange, "DELETE");
+    else if (!is_router_of(service, company, exchange, request, &claims))
+        return;
+    else if (!json_reader_is_call(call))
+        http_problem(exchange, LEDIG_ENOT_FOUND, "call", "no such call");
+    else
+        claims_release(service, company, call, exchange);
+}
+
+static void answer_router(struct service *service, const char *router, struct http_exchange *exchange,
+                          const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_PUT)
+        refuse_method(exchange, "PUT");
+    else if (!take_claims(service, exchange, request, &claims))
+        return;
+    else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
+    else if (!shape_is_id(router))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "router", "must be 1 to 64 of a-z, 0-9, . _ -");
+    else
+        routers_heartbeat(service, &claims, router, exchange, request);
 }
 
 /* "/v1/companies/{company}/{what}", or "/v1/companies/{company}/{what}/{id}" where `id` is not NULL. */
@@ -134,6 +179,7 @@ static bool is_of_company(const char *path, const char *what, char company[stati
 void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
     struct service *service = arg;
     char company[LEDIG_ID_CHARS_MAX + 1];
+    static const char routers[] = "/v1/routers/";
     const char *id;
     if (strcmp(request->path, "/healthz") == 0)
         answer_health(exchange, request);
@@ -145,6 +191,12 @@ void router_api_handle(void *arg, struct http_exchange *exchange, const struct h
         answer_import(service, company, exchange, request);
     else if (is_of_company(request->path, "calls", company, &id))
         answer_call(service, company, id, exchange, request);
+    else if (is_of_company(request->path, "queues", company, &id))
+        answer_queue(service, company, id, exchange, request);
+    else if (is_of_company(request->path, "claims", company, &id))
+        answer_claim(service, company, id, exchange, request);
+    else if (strncmp(request->path, routers, strlen(routers)) == 0)
+        answer_router(service, request->path + strlen(routers), exchange, request);
     else
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
 }

@@ -2,6 +2,7 @@
 #include "broker/log.h"
 #include "broker/service/attendance.h"
 #include "broker/service/import.h"
+#include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
 
 #include <stdlib.h>
@@ -86,6 +87,7 @@ static void on_sweep(uv_timer_t *timer) {
     struct service *service = timer->data;
     struct tenant *tenant, *next;
     session_sweep(service);
+    routers_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 
@@ -117,6 +119,7 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->stall_ms, 60000);
     or_default(&options->idle_ms, 600000);
     or_default(&options->lease_ms, 10000);
+    or_default(&options->router_lease_ms, 30000);
 }
 
 static int open_store(struct service *service) {
@@ -181,6 +184,7 @@ static void on_store_closed(void *arg) {
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
     routing_close(&service->routing);
+    routers_close(service);
     fanout_close(&service->fanout);
     leases_free(service->leases);
     arena_free(service->arena);
