@@ -1,10 +1,10 @@
 /* fanout --against-limit: what the broker's fan-out reaches of what one core can send at all. Short rounds of both,
  * in turn, with everything connected beforehand; the same frame, the same number of sockets, the same receiver.
  *
- * The broker's rounds are a closed loop on what is under way: the next change is asked for as soon as no more than
- * `lead` deliveries are outstanding. A lead that is too small leaves the core idle while a change makes its way through
- * the store; one that is too large lets two changes share a frame. It is sought while the rounds run, so that few
- * frames carry two changes; and a frame counts once, whatever it carries. */
+ * The broker's rounds are a closed loop on what is under way (see lead.h); and a frame counts once, whatever it
+ * carries. */
+#include "bench/figures.h"
+#include "bench/lead.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 
@@ -12,13 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MERGED_PERCENT 10 /* frames that may carry two changes */
 #define ROUND_LATE_NS 10000000000LL
 
 struct duel {
     struct scenario *scenario;
     struct reference reference;
-    uint64_t lead;                    /* outstanding deliveries at which the next change is asked for */
+    struct lead lead;
     uint32_t turn;                    /* whose change is next */
     uint64_t frames, merged, changes; /* of the broker's rounds */
     int64_t measured_ns, cpu_ns;
@@ -26,16 +25,6 @@ struct duel {
 };
 
 /* ---- The broker's round ---- */
-
-static void adjust(struct duel *duel, uint64_t frames, uint64_t merged) {
-    const uint64_t all = duel->scenario->plan.subscribers, publishers = duel->scenario->crowd.company[0].publishers;
-    const uint64_t up = all / 64 + 1, down = all / 16 + 1,
-                   most = (publishers - 1) * all; /* no two of the same person */
-    if (merged * 100 > frames * MERGED_PERCENT)
-        duel->lead -= duel->lead < down ? duel->lead : down;
-    else
-        duel->lead = duel->lead + up < most ? duel->lead + up : most;
-}
 
 static int broker_round(struct duel *duel, int64_t duration_ns, struct round *round) {
     struct crowd *crowd = &duel->scenario->crowd;
@@ -48,12 +37,12 @@ static int broker_round(struct duel *duel, int64_t duration_ns, struct round *ro
         struct tally last = crowd->tally;
         if (publisher_change(publisher, clock_now_ns()) != 0) return complain(LEDIG_EIO, "a change was not sent");
         int64_t late_ns = clock_now_ns() + ROUND_LATE_NS;
-        while (crowd->undelivered > duel->lead) {
+        while (crowd->undelivered > duel->lead.deliveries) {
             if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
             if (crowd->gone > 0 || clock_now_ns() > late_ns) return complain(LEDIG_EIO, "a round did not end");
             crowd_turn(crowd, INT64_MAX);
         }
-        adjust(duel, crowd->tally.frames - last.frames, crowd->tally.merged - last.merged);
+        lead_adjust(&duel->lead, crowd->tally.frames - last.frames, crowd->tally.merged - last.merged);
     }
     int error = crowd_await(crowd, NULL);
     if (error != 0) return error;
@@ -74,7 +63,8 @@ static int prepare(struct duel *duel) {
     struct scenario *scenario = duel->scenario;
     int error = reference_open(&duel->reference, scenario);
     struct round warm_up;
-    duel->lead = scenario->plan.subscribers / 2;
+    lead_open(&duel->lead, scenario->plan.subscribers, /* no two of the same person */
+              scenario->crowd.company[0].publishers - 1);
     if (error != 0 || (error = broker_round(duel, 300000000, &warm_up)) != 0) return error; /* finds the point, too */
     struct crowd *crowd = &scenario->crowd;
     if ((error = publisher_change(&crowd->company[0].publisher[0], clock_now_ns())) != 0 ||
@@ -113,7 +103,6 @@ static int play(struct duel *duel) {
 
 static int fight(struct duel *duel) {
     struct scenario *scenario = duel->scenario;
-    const char *json = scenario->plan.json;
     struct figures figures;
     if (prepare(duel) != 0) return 1;
     duel->frames = duel->merged = duel->changes = 0;
@@ -123,7 +112,7 @@ static int fight(struct duel *duel) {
     figures_end(&figures, scenario, 0, duel->measured_ns); /* of the broker's rounds alone */
     figures.cpu_ns = duel->cpu_ns;
     int code = figures_conclude(&figures, scenario, make_report(duel));
-    if (code != 1 && (!json || strcmp(json, "-") != 0)) {
+    if (code != 1 && plan_tells(&scenario->plan)) {
         rounds_print(&duel->rounds);
         printf("  %-22s %8.2f %%\n", "frames of two changes", (double)duel->merged * 100 / (double)duel->frames);
     }

@@ -6,6 +6,7 @@
  * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the
  * last change. */
 #include "bench/asking.h"
+#include "bench/figures.h"
 #include "bench/terminal.h"
 
 #include <math.h>
@@ -186,7 +187,7 @@ static void print(const struct asking *asking, const struct asked *asked) {
            (double)histogram_at(latency_us, .999) / 1e3, (double)histogram_at(latency_us, 1) / 1e3);
     printf("  %-22s %13.2f ms   p99 %.2f\n", "a number's first, p50", (double)histogram_at(&asking->cold_us, .5) / 1e3,
            (double)histogram_at(&asking->cold_us, .99) / 1e3);
-    printf("  %-22s %16s   at most %.2f ms after the change was due\n", "without a new change",
+    printf("  %-22s %16s   without the last change, at most %.2f ms after it was due\n", "answers behind",
            report_grouped((double)asking->behind, count), (double)histogram_at(&asking->behind_us, 1) / 1e3);
     printf("  %-22s %16llu%s%s\n", "wrong answers", (unsigned long long)(asking->wrong + asked->unsettled),
            asking->wrong ? "   first: " : "", asking->what);
@@ -232,8 +233,7 @@ int ask_run(struct scenario *scenario) {
     if (code == 0) {
         scenario->further[scenario->further_count++] = (struct plot_latency){"each answer", &asking->latency_us};
         code = figures_conclude(&figures, scenario, make_report(asking, &asked));
-        const char *json = scenario->plan.json;
-        if (code != 1 && (!json || strcmp(json, "-") != 0)) print(asking, &asked);
+        if (code != 1 && plan_tells(&scenario->plan)) print(asking, &asked);
     }
     asking_close(asking);
     free(asking);

@@ -1,6 +1,7 @@
 /* burst: changes as fast as they are taken, by everybody who is connected, in a company that may be larger than the
  * crowd; each change reaches everybody. Rounds take turns: the broker, the broker with twice as many changes under way
  * (what is delivered may not fall), and the raw send() loop with frames of the size that the broker's had. */
+#include "bench/figures.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 
@@ -70,21 +71,9 @@ static int play_round(struct burst *burst, enum side side, int64_t duration_ns, 
     return broker_round(burst, duration_ns, side == SIDE_DOUBLE ? 2 * UNDER_WAY : UNDER_WAY, rates);
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const struct burst *burst, enum side side, size_t offset) {
-    double values[ROUNDS_MAX];
-    uint32_t count = burst->scenario->plan.rounds;
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(&values[i], (const char *)&burst->rates[side][i] + offset, sizeof values[i]);
-    qsort(values, count, sizeof *values, ascending);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
-#define MEDIAN(burst, side, field) median(burst, side, offsetof(struct rates, field))
+/* The median of its rounds. */
+#define MEDIAN(burst, side, field)                                                                                     \
+    spread_of(&(burst)->rates[side][0].field, sizeof(struct rates), (burst)->scenario->plan.rounds).median
 
 static json_t *make_report(const struct burst *burst) {
     json_t *more = json_object();
@@ -102,10 +91,10 @@ static json_t *make_report(const struct burst *burst) {
 static void print(const struct burst *burst) {
     static const char *const names[] = {"the burst", "twice as much", "raw send() loop"};
     char text[4][REPORT_GROUPED_CHARS];
-    printf("medians of %u rounds of each in turn\n  %-18s %12s %14s %12s %16s\n",
+    printf("medians of %u rounds of each in turn\n  %-18s %12s %15s %12s %16s\n",
            (unsigned)burst->scenario->plan.rounds, "", "MB a second", "MB a core-sec.", "changes/s", "deliveries/s");
     for (enum side side = 0; side < SIDE_COUNT; side++)
-        printf("  %-18s %12s %14s %12s %16s\n", names[side],
+        printf("  %-18s %12s %15s %12s %16s\n", names[side],
                report_grouped(MEDIAN(burst, side, bytes_per_s) / 1e6, text[0]),
                report_grouped(MEDIAN(burst, side, bytes_per_cpu_s) / 1e6, text[1]),
                side == SIDE_LIMIT ? "" : report_grouped(MEDIAN(burst, side, changes_per_s), text[2]),
@@ -135,7 +124,7 @@ static int measure(struct burst *burst) {
     figures_end(&figures, scenario, 0, burst->measured_ns); /* of the broker's rounds alone */
     figures.cpu_ns = burst->cpu_ns;
     int code = figures_conclude(&figures, scenario, make_report(burst));
-    if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(burst);
+    if (code != 1 && plan_tells(plan)) print(burst);
     return code;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PATH_CHARS 96
+#define ENTRY_CHARS 32   /* a name of one in a list */
 #define DEPTH_MAX 8      /* of objects in a report; ours have four */
 #define SAME_PERCENT 1.0 /* no two runs agree to the last digit */
 
@@ -16,22 +17,50 @@ static const struct {
     const char *name;
     bool more_is_better;
 } directions[] = {
-    {"deliveries_per_s", true},  {"deliveries_per_cpu_s", true}, {"frames_per_s", true},
-    {"sends_per_s", true},       {"sends_per_cpu_s", true},      {"bytes_per_s", true},
-    {"answers_per_s", true},     {"changes_per_s", true},        {"ratio", true},
-    {"ratio_best", true},        {"latency_ms", false},          {"bytes_per_connection", false},
-    {"broker_rss_bytes", false}, {"broker_cpu_s", false},        {"cpu_s", false},
-    {"rss_bytes", false},        {"wrong_views", false},         {"lost", false},
-    {"refused", false},          {"disconnected", false},        {"broken_frames", false},
-    {"dropped", false},          {"wrong_answers", false},       {"answers_per_router_cpu_s", true},
+    {"deliveries_per_s", true},
+    {"deliveries_per_cpu_s", true},
+    {"frames_per_s", true},
+    {"sends_per_s", true},
+    {"sends_per_cpu_s", true},
+    {"bytes_per_s", true},
+    {"answers_per_s", true},
+    {"changes_per_s", true},
+    {"ratio", true},
+    {"ratio_best", true},
+    {"latency_ms", false},
+    {"bytes_per_connection", false},
+    {"broker_rss_bytes", false},
+    {"broker_cpu_s", false},
+    {"cpu_s", false},
+    {"rss_bytes", false},
+    {"wrong_views", false},
+    {"lost", false},
+    {"refused", false},
+    {"disconnected", false},
+    {"broken_frames", false},
+    {"dropped", false},
+    {"wrong_answers", false},
+    {"answers_per_router_cpu_s", true},
     {"replica_bytes", false},
+    {"bytes_per_s_twice_as_much", true},
+    {"burst_deliveries_per_s", true},
+    {"burst_changes_per_s", true},
+    {"bytes_of_the_limit", true},
+    {"bytes_of_the_limit_by_cpu", true},
+    {"p99_of_the_floor", false},
+    {"idle_cpu_percent_per_10000", false},
+    {"rss_growth_bytes", false},
+    {"broker_us_per_change", false},
+    {"fanout_deliveries_per_s", true},
+    {"fanout_deliveries_per_cpu_s", true},
+    {"burst_deliveries_per_cpu_s", true},
 };
 
 /* What a run is, not what it found. Whole objects are compared word by word. */
-static const char *const conditions[] = {"versions",    "cores",         "build",      "subscribers", "companies",
-                                         "publishers",  "rate",          "generators", "workers",     "broker_workers",
-                                         "tls",         "payload_bytes", "in_flight",  "rounds",      "change_rate",
-                                         "connections", "saturate",      "seed",       "day"};
+static const char *const conditions[] = {"versions",      "cores",     "build",      "subscribers", "companies",
+                                         "publishers",    "rate",      "generators", "workers",     "tls",
+                                         "payload_bytes", "in_flight", "rounds",     "change_rate", "connections",
+                                         "saturate",      "seed",      "day"};
 
 static bool is_condition(const char *name) {
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
@@ -43,6 +72,7 @@ int compare_load(const char *path, const char *scenario, json_t **earlier) {
     json_error_t fault;
     json_t *object = json_load_file(path, 0, &fault);
     *earlier = NULL;
+    if (!object && fault.line < 0) return complain(LEDIG_EBAD_REQUEST, "%s", fault.text); /* names the file */
     if (!object)
         return complain(LEDIG_EBAD_REQUEST, "%s is no report of an earlier run: %s (line %d)", path, fault.text,
                         fault.line);
@@ -140,19 +170,51 @@ static void print_row(const struct table *table, const char *path, double before
             marks[change].word, painted ? "\033[0m" : "");
 }
 
-static void print_figures(const struct table *table, const char *prefix, const json_t *earlier, const json_t *present,
+/* What tells one entry of a list from the others: its key, or of what size it is. */
+static void name_entry(const json_t *entry, size_t nth, char name[static ENTRY_CHARS]) {
+    const char *key = json_string_value(json_object_get(entry, "key"));
+    const json_t *connected = json_object_get(entry, "connected"), *followers = json_object_get(entry, "followers");
+    if (key)
+        snprintf(name, ENTRY_CHARS, "%s", key);
+    else if (connected && followers)
+        snprintf(name, ENTRY_CHARS, "%lld of %lld", (long long)json_integer_value(followers),
+                 (long long)json_integer_value(connected));
+    else
+        snprintf(name, ENTRY_CHARS, "%zu", nth);
+}
+
+/* The entry of that name, or NULL. */
+static const json_t *find_entry(const json_t *list, const char *name) {
+    json_t *entry;
+    size_t nth;
+    json_array_foreach(list, nth, entry) {
+        char other[ENTRY_CHARS];
+        name_entry(entry, nth, other);
+        if (strcmp(other, name) == 0) return entry;
+    }
+    return NULL;
+}
+
+/* A figure, or all that an object or a list holds. */
+static void print_figures(const struct table *table, const char *path, const json_t *earlier, const json_t *present,
                           unsigned depth) {
     const char *name;
     json_t *value;
+    char inner[PATH_CHARS];
+    size_t nth;
+    if (json_is_number(present) && json_is_number(earlier))
+        print_row(table, path, json_number_value(earlier), json_number_value(present));
+    if (depth == DEPTH_MAX) return;
     json_object_foreach((json_t *)(uintptr_t)present, name, value) { /* as above */
-        const json_t *before = json_object_get(earlier, name);
-        char path[PATH_CHARS];
         if (is_condition(name)) continue;
-        snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", name);
-        if (json_is_number(value) && json_is_number(before))
-            print_row(table, path, json_number_value(before), json_number_value(value));
-        else if (json_is_object(value) && json_is_object(before) && depth < DEPTH_MAX)
-            print_figures(table, path, before, value, depth + 1);
+        snprintf(inner, sizeof inner, "%s%s%s", path, *path ? "." : "", name);
+        print_figures(table, inner, json_object_get(earlier, name), value, depth + 1);
+    }
+    json_array_foreach(present, nth, value) {
+        char entry[ENTRY_CHARS];
+        name_entry(value, nth, entry);
+        snprintf(inner, sizeof inner, "%s.%s", path, entry);
+        print_figures(table, inner, find_entry(earlier, entry), value, depth + 1);
     }
 }
 

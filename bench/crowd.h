@@ -10,6 +10,7 @@
 #include "bench/board.h"
 #include "bench/employer.h"
 #include "bench/histogram.h"
+#include "bench/publisher.h"
 #include "bench/subscriber.h"
 
 #define CROWD_PEOPLE_MAX 1000      /* of one company, so that snapshots do not take longer than the run */

@@ -1,5 +1,6 @@
 /* fanout: changes on schedule, each to every colleague. An open loop: a change that could not be sent in time still
  * counts from when it was due, so that a broker that falls behind cannot hide it. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 
 int fanout_run(struct scenario *scenario) {

@@ -107,6 +107,9 @@ static int explain(struct crowd *crowd, int error, const char *what) {
     unsigned code = 0;
     for (uint32_t i = 0; i < crowd->options.subscribers; i++) /* of those elsewhere it is 0 */
         if (crowd->subscriber[i].websocket.close_code) code = crowd->subscriber[i].websocket.close_code;
+    if (crowd->gone > 0 && code == 0 && !crowd->refusal[0])
+        return complain(error, "%s: %u connections to %s%s failed or broke off without a word; is that a broker?", what,
+                        (unsigned)crowd->gone, crowd->options.subject->apps.host, crowd->options.subject->apps.path);
     if (crowd->gone > 0)
         return complain(error, "%s: the broker at %s closed %u connections (code %u%s%s)", what,
                         crowd->options.subject->apps.host, (unsigned)crowd->gone, code, crowd->refusal[0] ? ", " : "",

@@ -1,5 +1,6 @@
 /* grow: what a change costs the broker, in processor time, against how many follow the one who changes, and against how
  * many are connected and do not. The first should be a line, the second a constant. */
+#include "bench/figures.h"
 #include "bench/plot.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
@@ -115,8 +116,8 @@ static int draw(const struct growth *growth, const json_t *report) {
 }
 
 static void print(const struct growth *growth) {
-    printf("processor time of the broker for one change\n  %10s %10s %12s %12s\n", "connected", "follow", "us",
-           "us a follower");
+    printf("processor time of the broker for one change\n  %10s %10s %13s %13s\n", "connected", "follow", "µs",
+           "µs a follower"); /* µ is two bytes */
     const struct point *series[] = {growth->by_connected, growth->by_followers};
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < STEPS; i++)
@@ -131,7 +132,7 @@ static int conclude(struct growth *growth, struct figures *figures) {
     json_object_set_new(more, "by_followers", points_report(growth->by_followers));
     int code = figures_conclude(figures, growth->scenario, more);
     if (code == 1) return code;
-    if (!plan->json || strcmp(plan->json, "-") != 0) print(growth);
+    if (plan_tells(plan)) print(growth);
     json_t *source = plan->svg ? report_begin("grow", &growth->scenario->cores) : NULL;
     if (plan->svg && draw(growth, source) != 0) code = 1;
     json_decref(source);

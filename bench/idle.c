@@ -1,5 +1,6 @@
 /* idle: what a connection costs that does nothing. Everybody is authenticated, live and consents; then all is quiet
  * until the broker's memory stands still, and what it grew by since before the first connection is divided up. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 
@@ -45,9 +46,8 @@ int idle_run(struct scenario *scenario) {
     const double percent = (double)figures.cpu_ns / 1e7 / figures.seconds * 10000 / scenario->plan.subscribers;
     report_number(more, "idle_cpu_percent_per_10000", figures.cpu_ns < 0 ? (double)NAN : percent);
     int code = figures_conclude(&figures, scenario, more);
-    const char *json = scenario->plan.json;
-    if (code != 1 && figures.cpu_ns >= 0 && (!json || strcmp(json, "-") != 0))
-        printf("  %-22s %16.2f   of a core, for 10,000 connections%s\n", "idle, percent", percent,
+    if (code != 1 && figures.cpu_ns >= 0 && plan_tells(&scenario->plan))
+        printf("  %-22s %14.2f %%     of a core, for 10,000 connections%s\n", "idle processor time", percent,
                figures.seconds < PING_S ? "; shorter than the 25 s between pings, so they are not in it" : "");
     return code;
 }

@@ -1,6 +1,7 @@
 /* latency: from when somebody's change should have been sent until the last colleague has it, at a rate that loads
  * nobody; beside it, in short rounds that take turns, what cannot be avoided: the raw send() loop's time for as many
  * sends, until the last receiver has its own, and one bare write to the same Redis. */
+#include "bench/figures.h"
 #include "bench/reference.h"
 #include "bench/terminal.h"
 
@@ -64,8 +65,7 @@ static int conclude(struct figures *figures, struct scenario *scenario, const st
     scenario->further[scenario->further_count++] = (struct plot_latency){"a pass of the loop", &floor->pass_us};
     scenario->further[scenario->further_count++] = (struct plot_latency){"a write to Redis", &floor->write_us};
     int code = figures_conclude(figures, scenario, make_report(floor, complete_us, ratio));
-    const char *json = scenario->plan.json;
-    if (code == 1 || (json && json[0] == '-' && json[1] == '\0')) return code;
+    if (code == 1 || !plan_tells(&scenario->plan)) return code;
     printf("until the last one has it, beside what cannot be avoided (ms)\n  %-22s %8s %8s %8s\n", "", "p50", "p99",
            "max");
     const struct {
@@ -76,7 +76,8 @@ static int conclude(struct figures *figures, struct scenario *scenario, const st
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         printf("  %-22s %8.2f %8.2f %8.2f\n", rows[i].name, ms_at(rows[i].us, .5), ms_at(rows[i].us, .99),
                ms_at(rows[i].us, 1));
-    printf("  %-22s %8.2f of a median pass and a median write (%d promised)\n", "p99", ratio, ALLOWED);
+    printf("  %-22s %8.2f times a median pass and a median write together (at most %d promised)\n", "p99 of a change",
+           ratio, ALLOWED);
     return code;
 }
 

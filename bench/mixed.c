@@ -5,6 +5,7 @@
  * Who follows whom: a switchboard everybody, of the others half everybody and half 30 people, and of the phones most 30
  * favourites. The broker that is started has its grace and its pause for apps in the background shortened with the day.
  */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/shift.h"
 #include "bench/terminal.h"
@@ -115,8 +116,7 @@ int mixed_run(struct scenario *scenario) {
         scenario->further[scenario->further_count++] =
             (struct plot_latency){"after a return time", &scenario->crowd.passed_us};
         code = figures_conclude(&figures, scenario, make_report(scenario, &shift.count));
-        const char *json = scenario->plan.json;
-        if (code != 1 && (!json || strcmp(json, "-") != 0)) print(scenario, &shift.count);
+        if (code != 1 && plan_tells(&scenario->plan)) print(scenario, &shift.count);
     }
     shift_close(&shift);
     return code;

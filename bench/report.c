@@ -3,11 +3,14 @@
 #include "protocol/errors.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -83,6 +86,20 @@ void report_latency(json_t *report, const struct histogram *latency_us) {
         report_number(latency, rows[i].name,
                       latency_us->total ? (double)histogram_at(latency_us, rows[i].share) / 1000 : (double)NAN);
     json_object_set_new(report, "latency_ms", latency);
+}
+
+int report_check_path(const char *path) {
+    char folder[PATH_MAX];
+    if (!path || strcmp(path, "-") == 0) return 0;
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        close(descriptor);
+        return 0;
+    }
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    if (errno == ENOENT && access(folder, W_OK | X_OK) == 0) return 0;
+    return complain(LEDIG_EIO, "cannot write %s: %s", path, strerror(errno));
 }
 
 int report_write(const json_t *report, const char *path) {

@@ -19,6 +19,10 @@ void report_count(json_t *report, const char *name, int64_t value);
 /* "latency_ms": p50, p99, p999, max of a histogram in µs; null where nothing was recorded. */
 void report_latency(json_t *report, const struct histogram *latency_us);
 
+/* Whether that file can be written, before a long run is begun for nothing; NULL and "-" can. 0, or LEDIG_EIO after a
+ * complaint. Makes no file. */
+int report_check_path(const char *path);
+
 /* To a file, or to standard output for "-". 0, or LEDIG_EIO after a complaint. */
 int report_write(const json_t *report, const char *path);
 

@@ -2,33 +2,11 @@
 #include "bench/report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum measure { BY_CPU, BY_WALL, BUSY };
 
-static double value_of(const struct round *round, enum measure measure) {
-    return measure == BY_WALL ? round->sends_per_s : measure == BY_CPU ? round->sends_per_cpu_s : round->busy;
-}
-
-struct spread {
-    double median, low, high;
-};
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct spread spread_of(double *values, uint32_t count) {
-    qsort(values, count, sizeof *values, ascending);
-    return (struct spread){(values[(count - 1) / 2] + values[count / 2]) / 2, values[0], values[count - 1]};
-}
-
-static struct spread spread_by(const struct round *side, uint32_t count, enum measure measure) {
-    double values[ROUNDS_MAX] = {0};
-    for (uint32_t i = 0; i < count; i++)
-        values[i] = value_of(&side[i], measure);
-    return spread_of(values, count);
+static const double *member(const struct round *round, enum measure measure) {
+    return measure == BY_WALL ? &round->sends_per_s : measure == BY_CPU ? &round->sends_per_cpu_s : &round->busy;
 }
 
 struct comparison {
@@ -39,10 +17,11 @@ struct comparison {
 static struct comparison compare(const struct rounds *rounds, enum measure measure) {
     double pairs[ROUNDS_MAX] = {0};
     for (uint32_t i = 0; i < rounds->count; i++)
-        pairs[i] = value_of(&rounds->broker[i], measure) / value_of(&rounds->limit[i], measure);
-    struct comparison comparison = {.broker = spread_by(rounds->broker, rounds->count, measure),
-                                    .limit = spread_by(rounds->limit, rounds->count, measure),
-                                    .pairs = spread_of(pairs, rounds->count)};
+        pairs[i] = *member(&rounds->broker[i], measure) / *member(&rounds->limit[i], measure);
+    struct comparison comparison = {
+        .broker = spread_of(member(rounds->broker, measure), sizeof *rounds->broker, rounds->count),
+        .limit = spread_of(member(rounds->limit, measure), sizeof *rounds->limit, rounds->count),
+        .pairs = spread_of(pairs, sizeof *pairs, rounds->count)};
     comparison.ratio = comparison.broker.median / comparison.limit.median;
     comparison.ratio_best = comparison.broker.high / comparison.limit.high;
     return comparison;

@@ -2,10 +2,10 @@
 #ifndef LEDIG_BENCH_ROUNDS_H
 #define LEDIG_BENCH_ROUNDS_H
 
+#include "bench/spread.h"
+
 #include <jansson.h>
 #include <stdint.h>
-
-#define ROUNDS_MAX 200
 
 struct round {
     double sends_per_s;     /* by the wall clock */

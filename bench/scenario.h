@@ -5,45 +5,12 @@
 
 #include "bench/crowd.h"
 #include "bench/generators.h"
+#include "bench/plan.h"
 #include "bench/plot.h"
 #include "bench/report.h"
 
-#define PLAN_FLAGS_MAX 8
 #define SCENARIO_FURTHER_MAX 3
 #define SCENARIO_GROUPS_MAX 3
-#define GROW_PARTS 32 /* a growing crowd begins with this part of it */
-
-struct plan {
-    const char *scenario, *title; /* title: of a plot */
-    uint32_t subscribers, companies;
-    uint32_t publishers;   /* of each company */
-    uint32_t people;       /* of each company; 0 = as the crowd has it */
-    uint32_t workers;      /* of the broker that is started; 0 = as many as the connections need */
-    uint32_t generators;   /* processes; 0 = as many as the connections need */
-    uint32_t rounds;       /* pairs of rounds, against the limit */
-    uint32_t sides;        /* that a turn of rounds has, each of a second where it is not said; 0 = no matter */
-    uint32_t stalled;      /* subscribers that stop reading */
-    bool run_starts_small; /* not all connect at first, and those who publish are among the first */
-    uint32_t watchers;     /* of a storm: those who stay connected */
-    double rate, seconds;
-    double changes;       /* a second, while a router asks at `rate` */
-    uint32_t connections; /* of the router */
-    uint32_t seed;        /* of what happens at random */
-    bool saturates;       /* the next question as soon as a connection is free */
-    double patience_s;    /* how long to wait where nothing moves */
-    bool against_limit;
-    bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
-    const char *trust;          /* certificates that vouch for another's broker, or NULL */
-    bool spreads;               /* may be played by several processes */
-    bool is_mixed;              /* companies of different sizes, of people who may have two devices */
-    bool asks;                  /* those who publish are in the first process, all others in further ones */
-    bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
-    const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
-    const char *json;                    /* file, "-", or NULL */
-    const char *svg, *compare;           /* files, or NULL */
-    char stall_ms[16];
-    const char *flags[PLAN_FLAGS_MAX + 1]; /* further ones for the broker that is started */
-};
 
 struct scenario {
     struct plan plan;
@@ -61,25 +28,7 @@ struct scenario {
     bool tells_itself;                                 /* and so is the table */
     struct plot_latency further[SCENARIO_FURTHER_MAX]; /* drawn with those that all have */
     size_t further_count;
-    json_t *earlier; /* a report to compare with; NULL = none */
-};
-
-struct figures {
-    double seconds;
-    uint64_t changes;
-    struct tally tally;
-    int64_t cpu_ns, rss_bytes;      /* of the app workers; -1 = not to be seen */
-    int64_t generator_ns, redis_ns; /* processor time of the others; of all generators */
-    int64_t router_ns;
-    int64_t wall_ns; /* from begin to end, whatever it was used for */
-    bool failed;
-    uint64_t refused, broken; /* of all generators, as the next ones */
-    uint32_t gone;
-    double bytes_per_connection; /* as if one worker served all; NAN = not to be seen */
-    int64_t replica_bytes;       /* of all companies, on one worker; -1 = not measured */
-    struct verdict verdict;
-    uint64_t wrong_answers;  /* a scenario's own finding, as the next one: they count as a wrong view does */
-    uint32_t gone_elsewhere; /* connections lost that are not the crowd's */
+    json_t *report; /* NULL until there are figures */
 };
 
 /* The companies of a plan: alike, or of different sizes. Returns how many groups. */
@@ -92,15 +41,6 @@ int scenario_open(struct scenario *scenario, const struct plan *plan);
 int scenario_gather(struct scenario *scenario, uint32_t spare_sockets);
 void scenario_close(struct scenario *scenario); /* safe after any failure */
 
-/* Around what is measured: begin; …; end. What goes wrong with a further generator is said at once, and
- * figures_conclude fails for it. */
-void figures_begin(struct figures *figures, struct scenario *scenario);
-void figures_end(struct figures *figures, struct scenario *scenario, int64_t began_ns, int64_t ended_ns);
-
-/* Checks the views, prints the table and writes the report, with the members of `more` (taken; may be NULL) in it.
- * Returns the program's exit code: 0, 1, or 2 where a view is wrong or a change was lost. */
-int figures_conclude(struct figures *figures, struct scenario *scenario, json_t *more);
-
 /* Changes on schedule, of the publishers of the first `companies` in turn: an open loop, in which latency counts from
  * when a change should have been sent. Waits for the last ones. Stops early when a connection is lost; the check then
  * says so. 0, or an error after a complaint. */
@@ -111,6 +51,9 @@ struct schedule {
     bool (*goes_on)(struct scenario *scenario); /* NULL, or asked at each change: further than `seconds` */
 };
 int schedule_play(struct scenario *scenario, struct schedule *schedule, const char *what);
+
+/* How long it takes, at best, until those who stall have full sockets: the broker may not drop them before. */
+double stall_fill_ms(uint32_t stalled, uint32_t people);
 
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);

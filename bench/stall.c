@@ -3,6 +3,7 @@
  * stall_ms.
  *
  * Rounds before, meanwhile; then half of the stalled read again, and the others are left to be dropped. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 
@@ -15,6 +16,19 @@
 #define ROW_NS 150                   /* to send it, and to spare */
 #define ASK_GAP_NS 3000000           /* so that each is answered by itself */
 #define SLACK_MS 2000                /* after stall_ms */
+
+/* How often each asks for its company until its socket is full, and how long all take for one time. */
+static uint32_t fills(uint32_t people) {
+    return FULL_BYTES / (people * ROW_BYTES) + 1;
+}
+
+static int64_t fill_ns(uint32_t stalled, uint32_t people) {
+    return (int64_t)stalled * people * ROW_NS + ASK_GAP_NS;
+}
+
+double stall_fill_ms(uint32_t stalled, uint32_t people) {
+    return (double)fills(people) * (double)fill_ns(stalled, people) / 1e6;
+}
 
 struct stall {
     struct scenario *scenario;
@@ -35,9 +49,9 @@ static struct subscriber *stalled_one(struct stall *stall, uint32_t nth) {
 static int fill_sockets(struct stall *stall) {
     struct scenario *scenario = stall->scenario;
     const uint32_t stalled = scenario->plan.stalled, people = scenario->crowd.company[0].people;
-    const uint32_t times = FULL_BYTES / (people * ROW_BYTES) + 1;
+    const uint32_t times = fills(people);
     for (uint32_t n = 0; n < times; n++) {
-        int64_t until_ns = clock_now_ns() + (int64_t)stalled * people * ROW_NS + ASK_GAP_NS;
+        int64_t until_ns = clock_now_ns() + fill_ns(stalled, people);
         progress_show("filling sockets", n, times);
         for (uint32_t i = 0; i < stalled; i++)
             if (subscriber_follow(stalled_one(stall, i), FOLLOWS_ALL) != 0)
@@ -83,11 +97,14 @@ static uint64_t not_dropped(struct crowd *crowd) {
 static int look_at_dropped(struct stall *stall) {
     struct crowd *crowd = &stall->scenario->crowd;
     int64_t until_ns = stall->stalled_ns + (strtol(stall->scenario->plan.stall_ms, NULL, 10) + SLACK_MS) * 1000000;
+    const int64_t began_ns = clock_now_ns();
     while (clock_now_ns() < until_ns) {
-        progress_show("until the others are dropped", 0, 1);
+        progress_show("until drops, seconds", (uint64_t)(clock_now_ns() - began_ns) / 1000000000,
+                      (uint64_t)(until_ns - began_ns) / 1000000000 + 1);
         if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted");
         crowd_turn(crowd, until_ns);
     }
+    progress_end();
     for (uint32_t i = 1; i < stall->scenario->plan.stalled; i += 2)
         if (stalled_one(stall, i)->stage == STAGE_LIVE) crowd_deafen(crowd, stalled_one(stall, i), false);
     int error = crowd_wait(crowd, NULL, 0, not_dropped);
@@ -136,14 +153,16 @@ static json_t *make_report(const struct stall *stall) {
 static void print(const struct stall *stall) {
     const struct histogram *rows[] = {&stall->before_us, &stall->meanwhile_us};
     static const char *const names[] = {"all read", "meanwhile"};
-    char text[REPORT_GROUPED_CHARS];
+    char text[REPORT_GROUPED_CHARS], stalled[REPORT_GROUPED_CHARS];
     printf("the others' latency (ms)\n  %-22s %8s %8s %8s\n", "", "p50", "p99", "max");
     for (int i = 0; i < 2; i++)
         printf("  %-22s %8.2f %8.2f %8.2f\n", names[i], (double)histogram_at(rows[i], .5) / 1000,
                (double)histogram_at(rows[i], .99) / 1000, (double)histogram_at(rows[i], 1) / 1000);
-    printf("  %-22s %16s bytes while nothing was read\n", "growth of memory",
-           report_grouped((double)(stall->rss_last - stall->rss_first), text));
-    printf("  %-22s %16u\n", "dropped", (unsigned)stall->scenario->crowd.dropped);
+    printf("  %-22s %16s   bytes while %s did not read\n", "growth of memory",
+           report_grouped((double)(stall->rss_last - stall->rss_first), text),
+           report_grouped(stall->scenario->plan.stalled, stalled));
+    printf("  %-22s %16s   of them, as was to be; the others read again\n", "dropped",
+           report_grouped(stall->scenario->crowd.dropped, text));
 }
 
 int stall_run(struct scenario *scenario) {
@@ -160,7 +179,7 @@ int stall_run(struct scenario *scenario) {
         if (run(stall) == 0) {
             figures_end(&figures, scenario, began_ns, clock_now_ns());
             code = figures_conclude(&figures, scenario, make_report(stall));
-            if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(stall);
+            if (code != 1 && plan_tells(plan)) print(stall);
         }
     }
     free(stall);

@@ -1,6 +1,7 @@
 /* storm: everybody of many companies loses the connection at the same moment and comes back at once, with resume. One
  * person of each company stays, and changes meanwhile, so that a wrong resume shows. A further company of watchers
  * stays too, with changes on schedule: what they hear must not be late. */
+#include "bench/figures.h"
 #include "bench/scenario.h"
 #include "bench/terminal.h"
 
@@ -80,7 +81,6 @@ int storm_run(struct scenario *scenario) {
     struct figures figures;
     if (run(scenario, &before_us, &figures) != 0) return 1;
     int code = figures_conclude(&figures, scenario, make_report(scenario, &before_us));
-    const char *json = scenario->plan.json;
-    if (code != 1 && (!json || strcmp(json, "-") != 0)) print(scenario, &before_us);
+    if (code != 1 && plan_tells(&scenario->plan)) print(scenario, &before_us);
     return code;
 }

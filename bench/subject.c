@@ -40,7 +40,7 @@ static int parse_url(const char *url, const char *scheme, struct endpoint *endpo
     char *port = strrchr(name, ':');
     if (port) *port++ = '\0';
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
-    int error = getaddrinfo(name, port ? port : "80", &hints, &found);
+    int error = getaddrinfo(name, port ? port : strcmp(scheme, "wss") == 0 ? "443" : "80", &hints, &found);
     if (error != 0) return complain(LEDIG_EIO, "%s cannot be found: %s", url, gai_strerror(error));
     memcpy(&endpoint->address, found->ai_addr, sizeof endpoint->address);
     freeaddrinfo(found);
@@ -57,7 +57,7 @@ static int parse_app_url(const char *url, struct endpoint *endpoint) {
 
 static int set_urls(struct subject *subject, const char *url, const char *router_url) {
     if (!url || !router_url)
-        return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json names no address; give --url and --router-url",
+        return complain(LEDIG_EBAD_REQUEST, "%s/ledigd.json is not there or names no routers' port; give --router-url",
                         subject->data);
     int error = parse_app_url(url, &subject->apps);
     return error ? error : parse_url(router_url, "http", &subject->routers);

@@ -1,7 +1,6 @@
-/* One subscriber of the crowd: an app that connected, what it says, and what it has seen; and the publisher, a
- * subscriber whose person changes.
+/* One subscriber of the crowd: an app that connected, what it says, and what it has seen.
  *
- * What a message leads to is counted in the crowd, which owns both. */
+ * What a message leads to is counted in the crowd, which owns it. */
 #ifndef LEDIG_BENCH_SUBSCRIBER_H
 #define LEDIG_BENCH_SUBSCRIBER_H
 
@@ -69,30 +68,6 @@ struct subscriber {
     bool may_go;           /* the broker may cut it off */
 };
 
-#define DUE_UNKNOWN INT64_MIN
-
-struct status {                    /* as a person sets it; texts are constants */
-    const char *status, *activity; /* activity may be NULL */
-    int64_t until_ms;              /* return time, since the Unix epoch; 0 = none */
-};
-
-struct change_made {
-    int64_t due_ns; /* when it should have been sent (monotonic); DUE_UNKNOWN = its line broke before the answer */
-    struct status status;
-};
-
-struct publisher {
-    struct subscriber *subscriber; /* NULL: another generator process has it, and the board says what it does */
-    int32_t asked, acknowledged;   /* sequence numbers of changes; SEQUENCE_NONE = none yet */
-    int32_t taken_back;            /* the latest one after which the row is plain; likewise */
-    uint32_t awaited;              /* subscribers that have not seen `asked` yet */
-    bool consented, known;         /* known: `truth` holds the broker's answer */
-    bool is_false;                 /* which shows something else than was set */
-    struct seen truth;
-    struct change_made *made; /* by sequence number */
-    size_t made_capacity;
-};
-
 /* 0 or LEDIG_E…; a lost connection is noticed by the crowd. */
 int subscriber_say(struct subscriber *subscriber, const struct message *message);
 
@@ -108,14 +83,5 @@ int subscriber_turn(struct subscriber *subscriber, const char *state);
 
 /* Whether it follows that person of its company. */
 bool subscriber_follows(const struct subscriber *subscriber, uint32_t person);
-
-int publisher_consent(struct publisher *publisher);
-
-/* The publisher's next change, which should have been sent at `due_ns` (monotonic): busy, away, dnd in turn. Everybody
- * who follows is waited for. */
-int publisher_change(struct publisher *publisher, int64_t due_ns);
-
-/* Its next change to this status. Nobody is waited for: see crowd_catch_up. */
-int publisher_set(struct publisher *publisher, const struct status *status, int64_t due_ns);
 
 #endif

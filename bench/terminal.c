@@ -15,7 +15,14 @@ static bool muted;
 static volatile sig_atomic_t asked; /* a signal handler can reach nothing else */
 
 int complain(int error, const char *format, ...) {
+    static const char interrupted[] = "interrupted";
+    static bool told;
     progress_end();
+    if (asked) { /* the first thing to fail fails for it, and once is enough */
+        if (told && strcmp(format, interrupted) == 0) return error;
+        if (!told) format = interrupted;
+        told = true;
+    }
     va_list list;
     va_start(list, format);
     fprintf(stderr, "%s: ", program_invocation_short_name);
@@ -55,12 +62,16 @@ void interrupt_watch(void) {
     struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: waits shall end */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup wants it ignored */
+        sigaction(SIGHUP, &action, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
 void terminal_leave(void) {
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_DFL);
     asked = 0; /* whatever came before was for the first process */
     muted = true;

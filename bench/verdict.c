@@ -1,4 +1,5 @@
 #include "bench/crowd.h"
+#include "bench/terminal.h"
 
 #include <stdlib.h>
 
@@ -75,6 +76,7 @@ int crowd_check(struct crowd *crowd, struct verdict *verdict) {
             error = ask_company(crowd, c);
         crowd->gone_before = crowd->gone; /* those who are gone count as wrong; the others still answer */
         if (error == 0) error = crowd_wait(crowd, NULL, crowd->answers_open, not_answered);
+        if (interrupt_asked()) return complain(LEDIG_EIO, "interrupted"); /* which is nobody's wrong view */
         judge(crowd, verdict);
         bool right = verdict->wrong_views == 0 && verdict->lost == 0;
         if (right || error != 0 || crowd->gone > 0 || clock_now_ns() > deadline_ns) return 0;

@@ -141,8 +141,8 @@ void child_reaped(struct child *child, int status, bool final) {
     bool signalled = WIFSIGNALED(status);
     log_event(final ? LOG_INFO : LOG_ERROR, "worker_ended", "kind=%s index=%u pid=%ld %s=%d", child->kind, child->index,
               (long)child->pid, signalled ? "signal" : "code", signalled ? WTERMSIG(status) : WEXITSTATUS(status));
-    hear_the_rest(child);
     child->pid = 0;
+    hear_the_rest(child);
     child->ready = false;
     stop_hearing(child);
     metrics_add_counters(&child->ended, &child->metrics);
@@ -154,7 +154,7 @@ void child_reaped(struct child *child, int status, bool final) {
 }
 
 bool child_is_ready(const struct child *child) {
-    return child->ready && uv_now(child->loop) - child->heard_ms < CHILD_SILENT_MS;
+    return child->pid != 0 && child->ready && uv_now(child->loop) - child->heard_ms < CHILD_SILENT_MS;
 }
 
 void child_name(const struct child *child, char *name, size_t size) {

@@ -13,14 +13,15 @@
 struct known_process {
     char label[48]; /* as the samples have it */
     uint64_t starts;
-    bool runs;
-    struct process now;
+    bool runs, is_known;
+    struct process now; /* where it is known */
 };
 
 static void look(struct known_process *known, const char *name, pid_t pid, uint64_t starts) {
     snprintf(known->label, sizeof known->label, "{process=\"%s\"}", name);
     known->starts = starts;
-    known->runs = pid != 0 && process_look(pid, &known->now) == 0;
+    known->runs = pid != 0;
+    known->is_known = pid != 0 && process_look(pid, &known->now) == 0;
 }
 
 static size_t look_at_all(const struct metrics_page *page, struct known_process *known) {
@@ -46,11 +47,12 @@ static void write_processes(const struct metrics_page *page, struct buffer *text
         metrics_text_sample(text, "process_running", known[i].label, known[i].runs);
     metrics_text_family(text, "process_resident_bytes", METRICS_GAUGE, "Memory that the process takes");
     for (size_t i = 0; i < count; i++)
-        if (known[i].runs)
+        if (known[i].is_known)
             metrics_text_sample(text, "process_resident_bytes", known[i].label, known[i].now.resident_bytes);
     metrics_text_family(text, "process_descriptors", METRICS_GAUGE, "Open files and sockets of the process");
     for (size_t i = 0; i < count; i++)
-        if (known[i].runs) metrics_text_sample(text, "process_descriptors", known[i].label, known[i].now.descriptors);
+        if (known[i].is_known)
+            metrics_text_sample(text, "process_descriptors", known[i].label, known[i].now.descriptors);
 }
 
 static void write_machine(const struct metrics_page *page, struct buffer *text) {

@@ -4,9 +4,16 @@
 #include <string.h>
 
 #define STEP_MS 50
-#define MERGED_PERCENT 10   /* frames that may carry two changes, in a fan-out */
 #define LEAD_CHANGES_MAX 15 /* under way, in a fan-out */
 #define ROUND_LATE_NS 10000000000LL
+
+/* No two of the same person; the publishers of a peer are as many as Ledig's. */
+static void open_lead(struct contender *contender) {
+    const struct scenario *scenario = contender->scenario;
+    const uint32_t publishers = scenario->crowd.company[0].publishers;
+    lead_open(&contender->lead, scenario->plan.subscribers,
+              publishers <= LEAD_CHANGES_MAX ? publishers - 1 : LEAD_CHANGES_MAX);
+}
 
 /* ---- Ledig ---- */
 
@@ -57,7 +64,7 @@ void contender_be_ledig(struct contender *contender, struct scenario *scenario) 
     contender->transport = "WebSocket";
     contender->ways = &ways_of_ledig;
     contender->scenario = scenario;
-    contender->lead = scenario->plan.subscribers / 2;
+    open_lead(contender);
     snprintf(contender->version, sizeof contender->version, "%s", LEDIG_VERSION);
 }
 
@@ -105,7 +112,7 @@ int contender_be_peer(struct contender *contender, struct scenario *scenario, co
     contender->transport = peer->transport;
     contender->ways = &ways_of_peer;
     contender->scenario = scenario;
-    contender->lead = scenario->plan.subscribers / 2;
+    open_lead(contender);
     server_version(peer, program, contender->version);
     return audience_open(&contender->audience, peer, program, scenario->cores.server, scenario->plan.subscribers,
                          payload_bytes);
@@ -117,29 +124,16 @@ void contender_close(struct contender *contender) {
 
 /* ---- Rounds ---- */
 
-/* Up slowly while next to no frame carries two changes, down fast where more do. */
-static void adjust_lead(struct contender *contender, const struct contender_count *before,
-                        const struct contender_count *now) {
-    const uint64_t all = contender->scenario->plan.subscribers,
-                   publishers = contender->scenario->crowd.company[0].publishers,
-                   most = (publishers <= LEAD_CHANGES_MAX ? publishers - 1 : LEAD_CHANGES_MAX) * all;
-    const uint64_t up = all / 64 + 1, down = all / 16 + 1;
-    if ((now->merged - before->merged) * 100 > (now->frames - before->frames) * MERGED_PERCENT)
-        contender->lead -= contender->lead < down ? contender->lead : down;
-    else
-        contender->lead = contender->lead + up < most ? contender->lead + up : most;
-}
-
 static int step_fanout(struct contender *contender) {
     const struct contender_ways *ways = contender->ways;
     const int64_t late_ns = clock_now_ns() + ROUND_LATE_NS;
     struct contender_count before = ways->look(contender), now;
     int error = ways->change(contender);
-    while (error == 0 && (now = ways->look(contender)).outstanding > contender->lead) {
+    while (error == 0 && (now = ways->look(contender)).outstanding > contender->lead.deliveries) {
         if (clock_now_ns() > late_ns) return complain(LEDIG_EIO, "%s: a round did not end", contender->name);
         error = interrupt_asked() ? complain(LEDIG_EIO, "interrupted") : ways->turn(contender, STEP_MS);
     }
-    if (error == 0) adjust_lead(contender, &before, &now);
+    if (error == 0) lead_adjust(&contender->lead, now.frames - before.frames, now.merged - before.merged);
     return error;
 }
 

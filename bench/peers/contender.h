@@ -5,6 +5,7 @@
 #ifndef LEDIG_BENCH_CONTENDER_H
 #define LEDIG_BENCH_CONTENDER_H
 
+#include "bench/lead.h"
 #include "bench/peers/audience.h"
 #include "bench/rounds.h"
 #include "bench/scenario.h"
@@ -43,7 +44,7 @@ struct contender {
     struct scenario *scenario;
     struct audience audience; /* of a peer */
     uint32_t turn;            /* Ledig: whose change is next */
-    uint64_t lead;            /* outstanding deliveries at which a fan-out asks for the next change */
+    struct lead lead;         /* of a fan-out */
     struct contender_round rounds[CONTENDER_MODES][ROUNDS_MAX];
 };
 

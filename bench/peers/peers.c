@@ -1,6 +1,7 @@
 /* peers: the fan-out and the burst of Ledig beside those of other products, with the same generator, as many
  * subscribers and messages of the same size. All servers are on the same core and stay connected; rounds take turns, so
  * that whatever else the machine does meets all of them, and who is not at turn has nothing to do. */
+#include "bench/figures.h"
 #include "bench/peers/standings.h"
 #include "bench/terminal.h"
 
@@ -181,7 +182,7 @@ static int measure(struct contest *contest) {
     figures.wall_ns = contest->measured_ns;
     scenario->tells_itself = true;
     int code = figures_conclude(&figures, scenario, make_report(contest, &standings));
-    if (code != 1 && (!plan->json || strcmp(plan->json, "-") != 0)) print(contest, &standings, &figures);
+    if (code != 1 && plan_tells(plan)) print(contest, &standings, &figures);
     const int peers_code = judge(contest);
     return code ? code : peers_code;
 }

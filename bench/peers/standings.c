@@ -1,8 +1,6 @@
 #include "bench/peers/standings.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define LABEL_CHARS 64
 
@@ -11,30 +9,17 @@ struct standing {
     double median, best, per_cpu_s, server, generator;
 };
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const struct contender_round *rounds, uint32_t count, size_t offset) {
-    double values[ROUNDS_MAX] = {0};
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(&values[i], (const char *)&rounds[i] + offset, sizeof values[i]);
-    qsort(values, count, sizeof *values, ascending);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
-#define MEDIAN(rounds, count, field) median(rounds, count, offsetof(struct contender_round, field))
+#define SPREAD(rounds, count, field) spread_of(&(rounds)->field, sizeof *(rounds), count)
 
 static struct standing stand(const struct standings *standings, uint32_t contender, enum contender_mode mode) {
     const struct contender_round *rounds = standings->contender[contender].rounds[mode];
     const uint32_t count = standings->rounds;
-    struct standing standing = {.median = MEDIAN(rounds, count, deliveries_per_s),
-                                .per_cpu_s = MEDIAN(rounds, count, deliveries_per_cpu_s),
-                                .server = MEDIAN(rounds, count, server),
-                                .generator = MEDIAN(rounds, count, generator)};
-    for (uint32_t i = 0; i < count; i++)
-        if (rounds[i].deliveries_per_s > standing.best) standing.best = rounds[i].deliveries_per_s;
+    const struct spread deliveries = SPREAD(rounds, count, deliveries_per_s);
+    struct standing standing = {.median = deliveries.median,
+                                .best = deliveries.high,
+                                .per_cpu_s = SPREAD(rounds, count, deliveries_per_cpu_s).median,
+                                .server = SPREAD(rounds, count, server).median,
+                                .generator = SPREAD(rounds, count, generator).median};
     return standing;
 }
 

@@ -4,8 +4,10 @@
 #include "protocol/limits.h"
 #include "protocol/shape.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PATH "/v1"
 #define CLOSE_REASON_BYTES_MAX 123  /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
@@ -27,9 +29,10 @@ struct connection {
     struct intake *intake;   /* NULL: all that came was delivered */
     int fd;
     bool is_text;
-    bool paused;  /* nothing is to be delivered */
-    bool closing; /* a close was asked for */
-    bool dead;    /* writing failed */
+    bool paused;   /* nothing is to be delivered */
+    bool closing;  /* a close was asked for */
+    bool dead;     /* writing failed */
+    bool given_up; /* by the kernel, since the client acknowledged nothing */
     bool wants_ping;
 };
 
@@ -63,7 +66,14 @@ static size_t put_head(uint8_t *payload, size_t length, bool is_text) {
     return 10;
 }
 
+/* TCP_USER_TIMEOUT ends with the error that ICMP told of last, or else with ETIMEDOUT (tcp_write_err in Linux). A
+ * client that breaks off is ECONNRESET or EPIPE. */
+static bool means_given_up(int error) {
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
 static int die(struct connection *connection) {
+    connection->given_up = means_given_up(errno);
     connection->dead = true;
     kill_after(connection, LWS_TO_KILL_ASYNC);
     return LEDIG_EIO;
@@ -144,6 +154,14 @@ void connection_close(struct connection *connection, uint16_t code, const char *
     head[3] = (uint8_t)code;
     bool written = lws_write(connection->wsi, head, 4 + (size_t)length, LWS_WRITE_RAW) >= 0;
     kill_after(connection, written ? CLOSE_WAIT_S : LWS_TO_KILL_ASYNC);
+}
+
+/* The error is told once: to a write that fails, or else to us. */
+static bool kernel_gave_up(const struct connection *connection) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (connection->given_up) return true;
+    return getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && means_given_up(error);
 }
 
 /* ---- What comes from libwebsockets ---- */
@@ -287,7 +305,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         return writable(connection);
     case LWS_CALLBACK_CLOSED:
         drop_intake(connection);
-        if (connection->session) session_closed(connection->session);
+        if (connection->session) session_closed(connection->session, kernel_gave_up(connection));
         connection->session = NULL;
         return 0;
     default:

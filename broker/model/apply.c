@@ -137,6 +137,7 @@ int company_apply(struct company *company, const struct company_write *write, bo
         return LEDIG_ENO_MEMORY;
     }
     entity->seen = company->comparison;
+    uint64_t before = entity->revision;
     entity->revision = write->revision;
     entity->is_there = kept != NULL;
     error = change(company, &(struct change){.entity = entity,
@@ -144,6 +145,8 @@ int company_apply(struct company *company, const struct company_write *write, bo
                                              .id = kept != NULL ? record_id(&record) : NULL,
                                              .contiguous = contiguous && !compare,
                                              .now_ms = now_ms});
+    if (error != 0)
+        entity->revision = before; /* or an older record would be lent as this one; compared, it comes again */
     queues_settle(company);
     return error;
 }

@@ -59,8 +59,8 @@ int company_compare_end(struct company *company, uint64_t version, int64_t now_m
 /* Revision held of an entity; 0 where it is not known. */
 uint64_t company_revision(const struct company *company, const char *entity);
 
-/* The record of an entity as it is stored; NULL = a tombstone, or not known. Lent until the next call.
- * LEDIG_ENO_MEMORY. */
+/* The record of an entity as it is stored, but for the order of a company's shifts; NULL = a tombstone, or not known.
+ * Lent until the next call. LEDIG_ENO_MEMORY. */
 int company_lend_record(struct company *company, const char *entity, const uint8_t **bytes, size_t *length);
 
 /* The user whose profile or state the entity is; NULL for other entities and for unknown ones. Lent. */

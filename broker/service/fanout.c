@@ -135,7 +135,7 @@ static void begin(struct tenant *tenant, uint64_t now_ns) {
     company_tell(tenant->company, on_moved);
     uint64_t last = company_last_place(tenant->company);
     if (last > tenant->flush_place && !tenant->flushes_since_ns) { /* else the flush under way takes them with it */
-        tenant->flushes_since_ns = tenant->moved_ns;
+        tenant->flushes_since_ns = tenant->moved_ns ? tenant->moved_ns : now_ns; /* 0: in a read that is under way */
         tenant->flush_frames = 0;
     }
     tenant->service->metrics->changes += last - tenant->flush_place;

@@ -160,6 +160,10 @@ static void on_caught_up(void *arg, int error) {
         session_free(session);
         return;
     }
+    if (session->ended) { /* for what came behind its hello; the connection goes soon */
+        session->stage = SESSION_ENDING;
+        return;
+    }
     if (error && !tenant_is_ready(session->tenant)) {
         end_joining(session, LEDIG_EUNAVAILABLE, NULL, DROP_unavailable, RETRY_MS);
         return;

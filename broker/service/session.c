@@ -82,9 +82,8 @@ static void end_choking(struct session *session) {
     session->choked = false;
 }
 
-void session_closed(struct session *session) {
-    /* the kernel has given up on one that acknowledged nothing for stall_ms */
-    if (session->choked && session->stage == SESSION_LIVE) session->service->metrics->drops[DROP_stall]++;
+void session_closed(struct session *session, bool given_up) {
+    if (given_up && session->stage != SESSION_ENDING && !session->ended) session->service->metrics->drops[DROP_stall]++;
     end_choking(session);
     session->connection = NULL;
     session->service->connections--;
@@ -109,12 +108,14 @@ void session_end(struct session *session, int error, const char *why, enum metri
         METRICS_DROPS(X)
 #undef X
     };
-    if (!session->connection || session->stage == SESSION_ENDING) return;
+    if (!session->connection || session->stage == SESSION_ENDING || session->ended) return;
     if (error) session_error(session, 0, error, NULL, why, 0);
     leave_audience(session);
     session_clear_deadline(session);
-    /* one that is joining is freed by join.c, which sees that the connection is being closed */
-    if (session->stage != SESSION_JOINING) session->stage = SESSION_ENDING;
+    if (session->stage == SESSION_JOINING)
+        session->ended = true; /* join.c still holds it */
+    else
+        session->stage = SESSION_ENDING;
     session->service->metrics->drops[reason]++;
     connection_close(session->connection, codes[reason], why);
 }
@@ -163,8 +164,12 @@ void session_send_shared(struct session *session, uint8_t *payload, size_t lengt
 static void keep(struct session *session, const struct buffer *message) {
     uint32_t length = (uint32_t)(message->length - CONNECTION_HEADROOM);
     if (!session->outbox) session->outbox = calloc(1, sizeof *session->outbox);
-    if (!session->outbox || session->outbox->length > SESSION_OUTBOX_BYTES_MAX) {
+    if (session->outbox && session->outbox->length > SESSION_OUTBOX_BYTES_MAX) {
         session_end(session, 0, "answers are not taken", DROP_stall);
+        return;
+    }
+    if (!session->outbox) {
+        session_end(session, 0, "out of memory", DROP_unavailable);
         return;
     }
     buffer_append(session->outbox, &length, sizeof length);
@@ -246,7 +251,11 @@ void session_error(struct session *session, uint32_t id, int error, const char *
 /* ---- Receiving ---- */
 
 void session_refuse(struct session *session, int error, const char *why) {
-    session_end(session, error, why, error == LEDIG_ETOO_LARGE ? DROP_too_large : DROP_wrong_kind);
+    enum metrics_drop reason = error == LEDIG_ETOO_LARGE      ? DROP_too_large
+                               : error == LEDIG_ERATE_LIMITED ? DROP_rate_limited
+                               : error == LEDIG_EUNAVAILABLE  ? DROP_unavailable
+                                                              : DROP_wrong_kind;
+    session_end(session, error, why, reason);
 }
 
 /* A request that is understood so far that it can be answered leaves the connection open; bytes that are no message at

@@ -77,6 +77,7 @@ struct session {
     bool pinged;          /* since it was heard last */
     bool has_deadline;    /* in the service's list of those */
     bool caught_up;       /* the replica was brought up to its place already */
+    bool ended;           /* its connection was closed while it was joining */
     uint32_t heard_at_ms; /* the loop's time of the last sign of life from it */
     uint64_t deadline_ms; /* the loop's time: of the hello, or of the grace */
     struct service *service;
@@ -102,11 +103,11 @@ void session_writable(struct session *session);
 /* Something came from the client that is no message: it lives. */
 void session_heard(struct session *session);
 
-/* A frame that cannot be a message: of the wrong kind (text on msgpack or the other way), or too large. */
+/* A frame that is no message: of the wrong kind (text on msgpack or the other way), too large, or without memory. */
 void session_refuse(struct session *session, int error, const char *why);
 
-/* The connection is gone. */
-void session_closed(struct session *session);
+/* The connection is gone; `given_up`: the client acknowledged nothing for stall_ms. */
+void session_closed(struct session *session, bool given_up);
 
 /* ---- For the modules of the service ---- */
 

@@ -140,6 +140,14 @@ def test_table_for_people_names_the_figures(own_tmp):
     [], ["flood"], ["fanout", "idle"], ["fanout", "--subscribers", "many"], ["fanout", "--rate", "0"],
     ["fanout", "--companies", "2", "--against-limit"], ["idle", "--against-limit"],
     ["fanout", "--subscribers", "2", "--companies", "3"], ["fanout", "--url", "ws://127.0.0.1:1/v1"],
+    ["fanout", "--unknown"], ["fanout", "--subscribers"], ["fanout", "--subscribers", "1.5"],
+    ["fanout", "--stalled", "3"], ["fanout", "--watchers", "3"],
+    ["fanout", "--seed", "3"], ["fanout", "--full-handshakes"], ["fanout", "--ca", "/nowhere"],
+    ["fanout", "--against-limit", "--rate", "5"], ["idle", "--rate", "5"], ["idle", "--svg", "/tmp/idle.svg"],
+    ["latency", "--generators", "2"], ["ask", "--rounds", "3"], ["mixed", "--people", "5"], ["peers", "--tls"],
+    ["stall", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"], ["fanout", "--svg", "-"],
+    ["fanout", "--json", "/nowhere/x.json"], ["fanout", "--svg", "/nowhere/x.svg"], ["fanout", "--json", "/"],
+    ["fanout", "--compare", "/nowhere/x.json"],
     ["fanout", "--data", "/nowhere"], ["fanout", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"],
     ["fanout", "--url", "http://127.0.0.1/", "--router-url", "http://127.0.0.1:1", "--data", "/nowhere"],
 ])
@@ -157,13 +165,14 @@ def test_more_connections_than_a_process_may_have_are_refused(own_tmp):
     assert done.returncode == 1 and "descriptors" in done.stderr
 
 
-def test_interrupt_takes_the_broker_and_its_data_away(own_tmp):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupt_takes_the_broker_and_its_data_away(own_tmp, number):
     process = subprocess.Popen([BUILD / "ledig-bench", "fanout", "--subscribers", "5", "--seconds", "600"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=environment(TMPDIR=str(own_tmp)), cwd="/")
     try:
         wait_until(lambda: list(own_tmp.glob("*/ledigd.json")), "the broker runs")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
@@ -232,7 +241,7 @@ def test_a_running_broker_is_measured_again_and_left_running(broker):
         found = report("ledig-bench", "fanout", "--url", broker.url, "--data", broker.data, "--subscribers", 6,
                        "--rate", 30, "--seconds", 0.3)
         assert_right(found)
-        assert found["broker_workers"] == 1
+        assert found["workers"] == 1
     assert broker.is_ready() and os.path.exists(broker.data / "token.key")
 
 
@@ -463,6 +472,25 @@ def test_a_run_is_set_beside_an_earlier_one(tmp_path):
     assert done.returncode == 0 and "deliveries_per_s" in done.stdout, done.stdout + done.stderr
     done = run("ledig-bench", "idle", "--subscribers", 5, "--compare", earlier)
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()[-1]) > 20, done.stderr
+
+
+def test_sizes_and_peers_are_set_beside_their_like(own_tmp):
+    """Only where both runs have a size; and after all that the scenario itself has to say."""
+    earlier = own_tmp / "earlier.json"
+    grow = ("grow", "--rate", 400, "--seconds", 0.5)
+    env = {"TMPDIR": str(own_tmp)}
+    assert run("ledig-bench", *grow, "--subscribers", 32, "--json", earlier, **env).returncode == 0
+    done = run("ledig-bench", *grow, "--subscribers", 64, "--compare", earlier, **env)
+    os.unlink(earlier)
+    assert done.returncode == 0, done.stderr
+    table, _, compared = done.stdout.partition("compared with")
+    assert "for one change" in table
+    assert "by_connected.2 of 32.broker" not in compared, "a few follow: in one run 1, in the other 2"
+    assert "subscribers: 32, now 64" in compared
+    assert run("ledig-bench", *grow, "--subscribers", 64, "--json", earlier, **env).returncode == 0
+    done = run("ledig-bench", *grow, "--subscribers", 64, "--compare", earlier, **env)
+    os.unlink(earlier)
+    assert "by_followers.16 of 64.broker_us_per_change" in done.stdout, done.stdout
 
 
 # ---- more than one process, more than one worker, TLS ----

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from broker_process import ROOT, number, unique, wait_until
-from ledig_client import App, Refused
+from ledig_client import App, RawSocket, Refused
+from test_fanout import rows_of_round
 
 SAMPLE = re.compile(r'^ledig_(\w+?)(?:\{(.*)\})? (\S+)$')
 
@@ -58,6 +59,36 @@ def test_the_alert_rules_are_good_and_name_metrics_that_exist(broker, company):
     known = {name for name, _, _ in Metrics(broker).samples}
     named = set(re.findall(r"\bledig_(\w+)", rules.read_text()))
     assert named and named <= known, named - known
+
+
+RULES_TEST = """
+rule_files: [{rules}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'ledig_data_free_bytes{{instance="a"}}', values: '10e9-1e8x70'}}
+      - {{series: 'up{{job="ledig", instance="a"}}', values: '1x60 0x10'}}
+    alert_rule_test:
+      - {{alertname: LedigDown, eval_time: 60m}}
+      - alertname: LedigDown
+        eval_time: 65m
+        exp_alerts:
+          - exp_labels: {{severity: page, job: ledig, instance: a}}
+            exp_annotations:
+              summary: "a does not answer: the broker does not run, or its machine is away"
+      - alertname: LedigDiskFillsUp
+        eval_time: 60m
+        exp_alerts:
+          - exp_labels: {{severity: page, instance: a}}
+            exp_annotations:
+              summary: "the disk of the data directory has 3.725GiB left; Redis ends when it is full"
+"""
+
+
+def test_alerts_say_what_stands_for_now(tmp_path):
+    (tmp_path / "test.yml").write_text(RULES_TEST.format(rules=ROOT / "docs" / "alerts.yml"))
+    promtool("test", "rules", str(tmp_path / "test.yml"))
 
 
 async def test_what_happens_is_counted(start_broker, make_company):
@@ -134,3 +165,28 @@ def test_it_answers_while_redis_is_away(start_broker):
     broker.kill_redis()
     until(broker, lambda m: m("process_starts_total", process="redis") >= 2, "Redis was started again")
     until(broker, lambda m: m("store_connects_total", worker="app/0") >= 2, "the worker is connected again")
+
+
+async def test_one_who_leaves_while_it_takes_nothing_was_not_dropped(start_broker, make_company):
+    broker = start_broker(workers=1)
+    company = make_company(broker=broker, users=[f"u{i}" for i in range(800)], consent=["u0"])
+    stuck = RawSocket(broker.url, receive_bytes=4096)
+    stuck.say(dict(t="hello", token=company.token("u0"), device=dict(id="stuck", kind="mobile")))
+    step = 0
+    while Metrics(broker)("choked_connections") == 0:
+        company.provision(rows_of_round(company.users, company.numbers, step % 999))
+        step += 1
+    stuck.close()
+    seen = until(broker, lambda m: m("connections") == 0, "it has gone")
+    assert seen("choked_connections") == 0 and seen("drops_total") == 0
+
+
+async def test_one_whose_network_is_gone_was_dropped_for_a_stall(start_broker, make_company):
+    """Nothing is choked, and the kernel gives up."""
+    broker = start_broker(workers=1, stall_ms=1_500, ping_ms=600_000)
+    company = make_company(broker=broker, users=[f"u{i}" for i in range(800)], consent=["u0"])
+    stuck = RawSocket(broker.url, receive_bytes=4096)
+    stuck.say(dict(t="hello", token=company.token("u0"), device=dict(id="stuck", kind="mobile")))
+    seen = until(broker, lambda m: m("connections") == 0 and m("joins_total") == 2, "it was dropped")
+    assert seen("drops_total") == seen("drops_total", reason="stall") == 1
+    stuck.close()

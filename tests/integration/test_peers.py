@@ -121,4 +121,4 @@ def test_interrupt_takes_the_peers_away_too(left_behind):
 def test_peers_are_plain_and_of_one_company():
     for flags in (["--tls"], ["--companies", 2]):
         done = run("ledig-bench", "peers", *flags)
-        assert done.returncode == 1 and "peers is played" in done.stderr
+        assert done.returncode == 1 and f"peers has no {flags[0]}" in done.stderr

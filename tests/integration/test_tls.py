@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from broker_process import PATIENCE_S, wait_until
 from ledig_client import RawSocket, encode
 from test_fanout import rows_of_round
+from test_metrics import Metrics, until
 from test_start import assert_one_clear_line, start
 
 LOOK_MS = 100
@@ -466,3 +468,27 @@ def test_one_without_the_other(tmp_path, pair):
     for flag, path in (("--tls-cert", pair[0]), ("--tls-key", pair[1])):
         code, lines, _ = start(tmp_path / "data", flag, path)
         assert code == 2 and len(lines) == 1 and "--tls-cert and --tls-key" in lines[0]
+
+
+async def test_one_that_breaks_the_rules_while_it_joins_does_not_join(secure_broker, make_company):
+    """A hello and a frame of the wrong kind in one record: the second is looked at while the company is loaded."""
+    broker = secure_broker(workers=1)
+    first, second = make_company(broker=broker), make_company(broker=broker, consent=[])  # the second is not loaded
+    kari = await first.app("kari")
+    before = until(broker, lambda m: m("connections") == 1, "the workers' next reports")
+    line = SecureRawSocket(broker)
+    hello = encode(dict(t="hello", token=second.token("kari"), device=dict(id="x", kind="mobile")))
+    redis = broker.redis_pid()
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        line.socket.sendall(line.frame(hello) + line.frame(b" " * 4000, opcode=1))
+        opcodes = [line.read()[0] for _ in range(2)]
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    assert opcodes == [2, 8]  # an error, and the close, which is not answered
+    await kari.set("busy")  # the store answers again
+    assert line.read() is None
+    line.close()
+    seen = until(broker, lambda m: m("connections") == 1, "it has gone")
+    assert seen("joins_total") == before("joins_total") and seen("sessions") == 1
+    assert seen("drops_total") == seen("drops_total", reason="wrong_kind") == 1

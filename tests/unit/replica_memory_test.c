@@ -149,9 +149,40 @@ static void without_memory_a_replica_says_so(void **state) {
     assert_in_range(allowed, 200, ALLOCATIONS_MAX - 1); /* all of them had their turn */
 }
 
+static int put_state(struct run *run, const char *queue) {
+    struct log_in log_in = {.queue = queue, .since = NOW};
+    return put(run, &(struct record){.kind = RECORD_STATE, .state = {.id = "kari", .log_ins = {&log_in, 1, true}}});
+}
+
+/* A commit is made from what is lent, and the store compares nothing but the revision. */
+static void what_is_lent_is_of_the_revision_that_is_told(void **state) {
+    (void)state;
+    int error = LEDIG_ENO_MEMORY;
+    for (long allowed = 0; error && allowed < ALLOCATIONS_MAX; allowed++) {
+        struct run run = {.leases = leases_create()};
+        const uint8_t *bytes;
+        size_t length;
+        run.company = company_open("acme", run.leases);
+        assert_int_equal(put_state(&run, "support"), 0);
+        allocations_left = allowed;
+        error = put_state(&run, "sales");
+        allocations_left = -1;
+        assert_int_equal(company_lend_record(run.company, "state:kari", &bytes, &length), 0);
+        if (company_revision(run.company, "state:kari") == run.version) {
+            assert_int_equal(length, run.bytes.length);
+            assert_memory_equal(bytes, run.bytes.bytes, length);
+        }
+        company_close(run.company);
+        leases_free(run.leases);
+        buffer_free(&run.bytes);
+    }
+    assert_int_equal(error, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_memory_a_replica_says_so),
+        cmocka_unit_test(what_is_lent_is_of_the_revision_that_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

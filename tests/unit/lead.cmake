@@ -1,0 +1,1 @@
+set(lead_libraries ledig_bench_base)

@@ -1,0 +1,1 @@
+set(session_room_libraries ledig_service)

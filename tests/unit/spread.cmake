@@ -1,0 +1,1 @@
+set(spread_libraries ledig_bench_base)
