@@ -10,8 +10,9 @@
 struct router;
 struct service;
 
-#define ROUTER_KEPT_PART 6 /* a sign of life within this part of the lease after the last one asks the store nothing   \
-                            */
+#define ROUTER_KEPT_PART                                                                                               \
+    6 /* a sign of life within this part of the lease after the last one asks the store nothing                        \
+       */
 #define ROUTER_CALLS_MAX 10000 /* that one heartbeat names */
 #define ROUTER_BODY_BYTES_MAX (2 * 1024 * 1024)
 

@@ -157,12 +157,9 @@ static void a_queue_that_is_gone_shows_zeros(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(a_queue_row_follows_those_who_are_logged_in),
-        CASE(who_is_no_longer_assigned_counts_no_more),
-        CASE(a_queue_row_counts_the_calls_that_wait),
-        CASE(a_waiting_call_goes_with_its_worker),
-        CASE(an_ended_call_is_forgotten_after_a_while),
-        CASE(a_queue_that_is_gone_shows_zeros),
+        CASE(a_queue_row_follows_those_who_are_logged_in), CASE(who_is_no_longer_assigned_counts_no_more),
+        CASE(a_queue_row_counts_the_calls_that_wait),      CASE(a_waiting_call_goes_with_its_worker),
+        CASE(an_ended_call_is_forgotten_after_a_while),    CASE(a_queue_that_is_gone_shows_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
