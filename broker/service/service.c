@@ -1,6 +1,7 @@
 #include "broker/service/service.h"
 #include "broker/log.h"
 #include "broker/service/attendance.h"
+#include "broker/service/call_sweep.h"
 #include "broker/service/import.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
@@ -88,6 +89,7 @@ static void on_sweep(uv_timer_t *timer) {
     struct tenant *tenant, *next;
     session_sweep(service);
     routers_sweep(service);
+    call_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 

@@ -44,9 +44,10 @@ struct service {
     struct metrics own_metrics;     /* where the caller gave none */
     struct store *store;
     struct leases *leases;
-    struct tenant *tenants; /* uthash by id */
-    struct claim *claims;   /* utlist: those under way */
-    struct router *routers; /* uthash by the suffix of their lease */
+    struct tenant *tenants;  /* uthash by id */
+    struct claim *claims;    /* utlist: those under way */
+    uint64_t calls_swept_ms; /* the loop's time of the last sweep over calls */
+    struct router *routers;  /* uthash by the suffix of their lease */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;

@@ -1,9 +1,12 @@
 """What a router reports of calls: who is on it shows at once, and nothing that comes late or twice does harm."""
 
+import re
+
 import pytest
 
-from broker_process import number, unique
+from broker_process import number, unique, wait_until
 from ledig_client import now_ms
+from test_hostile import redis
 from test_queue import board_shows
 from test_router import is_problem
 
@@ -188,3 +191,19 @@ async def test_wrap_up_follows_a_queues_call_only(company, switch):
     await board_shows(ola, free=0, busy=1)
     switch.report(call, 2, state="ended")
     await board_shows(ola, free=1, busy=0)
+
+
+def is_stored(company, call):
+    """Whether the call's record stands in Redis, and is no tombstone."""
+    return re.match(r"\d+r", redis(company.broker, "HGET", f"ledig:{{{company.id}}}:records", f"call:{call}")) is not None
+
+
+async def test_a_call_that_ended_long_ago_leaves_the_store(company, switch):
+    old, young = unique("call"), unique("call")
+    switch.report(old, 1, state="ended", at=now_ms() - 1_200_000)
+    switch.report(young, 1, state="ended")
+    assert is_stored(company, young)
+    wait_until(lambda: not is_stored(company, old), "the old one is taken out")
+    assert is_stored(company, young)
+    switch.report(young, 2, user="kari", state="ringing")  # too late, and known to be
+    assert company.route("kari")["action"] == "ring"
