@@ -162,6 +162,17 @@ const struct call_record *company_call(const struct company *company, const char
     return entity != NULL && entity->call != NULL ? entity->call->record : NULL;
 }
 
+size_t company_waiting_before(const struct company *company, const char *id, int64_t arrived_at, const char *name) {
+    const struct queue *queue = queue_find(company, id);
+    size_t count = 0;
+    for (const struct call *call = queue != NULL ? queue->calls : NULL; call != NULL; call = call->next) {
+        const struct call_record *record = call->record;
+        if (!call->waiting || strcmp(record->id, name) == 0) continue;
+        count += record->arrived_at < arrived_at || (record->arrived_at == arrived_at && strcmp(record->id, name) < 0);
+    }
+    return count;
+}
+
 static bool is_logged_in(const struct member *member, const char *queue) {
     const struct log_in *log_ins = member->state != NULL ? member->state->log_ins.at : NULL;
     for (uint32_t i = 0; log_ins != NULL && i < member->state->log_ins.count; i++)

@@ -85,6 +85,9 @@ bool company_has_queue(const struct company *company, const char *queue);
 const char *company_queue_by_number(const struct company *company, const char *number);     /* NULL: none */
 const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
 const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
+/* How many calls wait in the queue that came before this one: by arrival, then by id. */
+size_t company_waiting_before(const struct company *company, const char *queue, int64_t arrived_at, const char *call);
+
 /* Each person who is logged in to the queue, assigned or not; `agent` must not change the company. */
 void company_each_agent(const struct company *company, const char *queue,
                         void (*agent)(void *arg, const struct member *member), void *arg);

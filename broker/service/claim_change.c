@@ -150,6 +150,13 @@ static void write_call(const struct claim_change *change, struct update_entity *
     entity->action = STORE_WRITE;
 }
 
+/* It keeps the place that it had. */
+static void wait(struct claim_change *change, struct call_record *call) {
+    call->incarnation = change->incarnation;
+    call->poll_until = change->now_ms + change->wait_ms;
+    change->outcome.arrived_at = call->arrived_at;
+}
+
 int claim_change_apply(struct claim_change *change, struct update_entity *entities, struct arena *arena) {
     change->outcome = (struct claim_outcome){0};
     struct leg *legs = arena_take(arena, 2 * CLAIM_AGENTS_MAX * sizeof *legs);
@@ -167,8 +174,11 @@ int claim_change_apply(struct claim_change *change, struct update_entity *entiti
     if (error) return error;
     change->outcome.is_new = count > 0;
     tell(change, legs, count);
-    if (count == 0 && entities[0].action != STORE_WRITE) return UPDATE_NOTHING; /* nobody, and nobody to release */
+    bool waits = count == 0 && change->wait_ms > 0 && change->incarnation;
+    if (count == 0 && !waits && entities[0].action != STORE_WRITE)
+        return UPDATE_NOTHING; /* nobody, and nobody to release */
     write_call(change, &entities[0], legs, count);
+    if (waits) wait(change, &entities[0].next.call);
     return 0;
 }
 

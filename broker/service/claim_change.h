@@ -21,6 +21,8 @@ struct claim_change {
     const struct company_record *settings; /* lent; NULL = none */
     const struct leases *leases;
     int64_t now_ms;
+    uint32_t wait_ms;        /* where nobody is free, the call waits for so long; 0 = it does not */
+    const char *incarnation; /* of the worker where it waits */
     const char
         *people[CLAIM_PEOPLE_MAX]; /* in the order of preference; whose profile and state stand behind the call */
     size_t people_count;
@@ -30,7 +32,8 @@ struct claim_change {
         char missing[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who was, and is not among the people */
         size_t missing_count;
         bool was_answered, has_ended, is_new;
-        int64_t until_ms; /* of the claims */
+        int64_t arrived_at; /* of the call, where it waits */
+        int64_t until_ms;   /* of the claims */
     } outcome;
 };
 

@@ -23,14 +23,16 @@ static bool read_excluded(struct json_reader *reader, struct claim_request *requ
 
 static bool read_all(struct json_reader *reader, struct claim_request *request) {
     const json_t *map = request->document;
-    int64_t lease_ms;
+    int64_t lease_ms, wait_ms;
     enum strategy strategy;
     if (!json_reader_text(reader, map, "call", LEDIG_NAME_CHARS_MAX, &request->call) ||
         !json_reader_id(reader, map, "router", &request->router) ||
         !json_reader_text(reader, map, "strategy", LEDIG_WORD_CHARS_MAX, &request->strategy) ||
-        !json_reader_number(reader, map, "lease_ms", CLAIM_LEASE_MS_MAX, &lease_ms) || !read_excluded(reader, request))
+        !json_reader_number(reader, map, "lease_ms", CLAIM_LEASE_MS_MAX, &lease_ms) ||
+        !json_reader_number(reader, map, "wait_ms", CLAIM_WAIT_MS_MAX, &wait_ms) || !read_excluded(reader, request))
         return false;
     request->lease_ms = (uint32_t)lease_ms;
+    request->wait_ms = (uint32_t)wait_ms;
     if (!request->call) return json_reader_fail(reader, "call", "is needed: the router's own id of the call");
     if (!json_reader_is_call(request->call))
         return json_reader_fail(reader, "call", "must be 1 to 120 characters, none of them a control character");

@@ -9,13 +9,15 @@
 #include <stdint.h>
 
 #define CLAIM_BODY_BYTES_MAX 16384
-#define CLAIM_EXCLUDED_MAX 64 /* whom one call has already rung */
+#define CLAIM_WAIT_MS_MAX 30000 /* for an agent; then the router asks again */
+#define CLAIM_EXCLUDED_MAX 64   /* whom one call has already rung */
 
 struct claim_request {
     json_t *document;
     const char *call;
     const char *router, *strategy; /* NULL = not said */
     uint32_t lease_ms;             /* 0 = not said */
+    uint32_t wait_ms;              /* 0: to be answered at once */
     const char *excluded[CLAIM_EXCLUDED_MAX];
     size_t excluded_count;
 };

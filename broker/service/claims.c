@@ -1,6 +1,6 @@
 #include "broker/service/claims.h"
-#include "broker/service/claim_change.h"
-#include "broker/service/claim_request.h"
+#include "broker/service/claim.h"
+#include "broker/service/claim_line.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant.h"
@@ -11,29 +11,9 @@
 
 #define TRIES_MAX 16     /* each finds that others were faster with all that it had chosen */
 #define CANDIDATES_MAX 8 /* looked at in one commit, where one is wanted: the first may be gone */
-#define TRIED_MAX 256
-
-struct claim {
-    struct service *service;
-    struct tenant *tenant; /* held */
-    struct http_exchange *exchange;
-    struct claim *before, *next; /* of those under way on this worker */
-    struct claim_request request;
-    struct claim_change change;
-    bool releases; /* gives the claims back */
-    unsigned tries;
-    char router[LEDIG_ID_CHARS_MAX + 1]; /* its lease */
-    char subject[LEDIG_ID_CHARS_MAX + 1];
-    char queue[LEDIG_ID_CHARS_MAX + 1];
-    char people[CLAIM_PEOPLE_MAX][LEDIG_ID_CHARS_MAX + 1];
-    size_t chosen; /* how many of them come into question; those behind were on the call */
-    char tried[TRIED_MAX][LEDIG_ID_CHARS_MAX + 1]; /* found taken by others */
-    size_t tried_count;
-    int64_t next_free_at;
-    char call[LEDIG_NAME_CHARS_MAX * 4 + 1];
-};
 
 static void end(struct claim *claim) {
+    claim_line_leave(claim);
     DL_DELETE2(claim->service->claims, claim, before, next);
     tenant_release(claim->tenant);
     claim_request_free(&claim->request);
@@ -102,8 +82,10 @@ static bool choose(struct claim *claim) {
     claim->change.people_count = 0;
     int64_t now_ms = service_now_ms(claim->service);
     size_t count = agents_of(company, claim->queue, claim->change.strategy, now_ms, agents, &free_count);
-    add_agents(claim, agents, free_count, false);
-    add_agents(claim, agents, free_count, true);
+    if (claim_line_lets(claim, free_count)) {
+        add_agents(claim, agents, free_count, false);
+        add_agents(claim, agents, free_count, true);
+    }
     claim->chosen = claim->change.people_count;
     note_next_free(claim, agents, count, now_ms);
     free(agents);
@@ -133,10 +115,11 @@ static void answer_claimed(struct claim *claim) {
     end(claim);
 }
 
-static void answer_nobody(struct claim *claim) {
+void claim_answer_nobody(struct claim *claim) {
     http_problem_as(claim->exchange, 409, LEDIG_ECONFLICT, NULL, "no agent of the queue is free",
-                    json_pack("{s:i,s:o*}", "free", 0, "next_free_at",
-                              claim->next_free_at ? json_integer(claim->next_free_at) : NULL));
+                    json_pack("{s:i,s:o*,s:o*}", "free", 0, "next_free_at",
+                              claim->next_free_at ? json_integer(claim->next_free_at) : NULL, "position",
+                              claim->request.wait_ms ? json_integer((json_int_t)claim->position + 1) : NULL));
     end(claim);
 }
 
@@ -153,6 +136,7 @@ static void on_done(void *arg, int error, uint64_t version) {
     struct claim *claim = arg;
     const struct claim_outcome *outcome = &claim->change.outcome;
     (void)version;
+    claim->commits = false;
     if (error == LEDIG_EMOVED_ON)
         try_again(claim);
     else if (error == LEDIG_ECONFLICT)
@@ -172,6 +156,8 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     struct claim *claim = arg;
     (void)count;
     claim->change.now_ms = service_now_ms(claim->service);
+    claim->change.incarnation = claim->service->incarnation.id[0] ? claim->service->incarnation.id : NULL;
+    claim->change.wait_ms = claim_line_left_ms(claim);
     claim->change.settings = company_settings(tenant_company(claim->tenant));
     return claim->releases ? claim_change_release(&claim->change, entities, arena)
                            : claim_change_apply(&claim->change, entities, arena);
@@ -184,35 +170,42 @@ static void commit(struct claim *claim) {
         targets[1 + 2 * i] = (struct update_target){RECORD_PROFILE, change->people[i]};
         targets[2 + 2 * i] = (struct update_target){RECORD_STATE, change->people[i]};
     }
+    claim->commits = true;
     if (update_start(claim->service, tenant_id(claim->tenant), targets, 1 + 2 * change->people_count, apply, on_done,
                      claim) != 0)
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, "out of memory");
 }
 
-static void choose_and_commit(struct claim *claim) {
+void claim_try(struct claim *claim) {
     if (!claim->releases && !choose(claim)) {
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, "out of memory");
         return;
     }
     for (size_t i = 0; i < claim->change.outcome.missing_count; i++)
         add_person(claim, claim->change.outcome.missing[i]);
-    commit(claim);
+    if (claim->chosen > 0 || !claim_line_has(claim) || claim->change.outcome.missing_count > 0) commit(claim);
+}
+
+static void wait_or_answer(struct claim *claim) {
+    claim->tries = 0;
+    claim->tried_count = 0;
+    if (claim->request.wait_ms == 0 || !claim_line_join(claim)) claim_answer_nobody(claim);
 }
 
 /* All whom it had chosen were taken by others, or somebody was on the call of whom it did not know. */
 static void try_again(struct claim *claim) {
     if (claim->change.outcome.missing_count == 0) {
         if (claim->chosen == 0) {
-            answer_nobody(claim);
+            wait_or_answer(claim);
             return;
         }
-        for (size_t i = 0; i < claim->chosen && claim->tried_count < TRIED_MAX; i++)
+        for (size_t i = 0; i < claim->chosen && claim->tried_count < CLAIM_TRIED_MAX; i++)
             strcpy(claim->tried[claim->tried_count++], claim->people[i]);
     }
     if (++claim->tries < TRIES_MAX)
-        choose_and_commit(claim);
+        claim_try(claim);
     else
-        answer_nobody(claim);
+        wait_or_answer(claim);
 }
 
 /* ---- The request ---- */
@@ -236,7 +229,7 @@ static void go_on(void *arg, int error) {
     const char *strategy = claim->request.strategy ? claim->request.strategy : queue ? queue->strategy : NULL;
     if (!strategy_parse(strategy, &claim->change.strategy)) claim->change.strategy = STRATEGY_LONGEST_IDLE;
     if (claim->releases) add_former(claim);
-    choose_and_commit(claim);
+    claim_try(claim);
 }
 
 static void wait_for_company(struct claim *claim) {
@@ -308,4 +301,11 @@ void claims_release(struct service *service, const char *company, const char *ca
     claim->releases = true;
     snprintf(claim->call, sizeof claim->call, "%s", call);
     wait_for_company(claim);
+}
+
+void claims_drain(struct service *service) {
+    struct claim *claim, *next;
+    DL_FOREACH_SAFE2(service->claims, claim, next, next)
+    if (claim_line_has(claim) && !claim->commits)
+        refuse(claim, LEDIG_EUNAVAILABLE, NULL, "this broker is about to end; ask again at once");
 }

@@ -13,6 +13,9 @@
 void claims_take(struct service *service, const char *subject, const char *company, const char *queue,
                  struct http_exchange *exchange, const struct http_request *request);
 
+/* Ends those that wait: the worker goes. */
+void claims_drain(struct service *service);
+
 /* DELETE /v1/companies/{c}/claims/{call}. */
 void claims_release(struct service *service, const char *company, const char *call, struct http_exchange *exchange);
 

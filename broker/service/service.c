@@ -2,6 +2,8 @@
 #include "broker/log.h"
 #include "broker/service/attendance.h"
 #include "broker/service/call_sweep.h"
+#include "broker/service/claim_line.h"
+#include "broker/service/claims.h"
 #include "broker/service/import.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
@@ -100,6 +102,7 @@ static int start_timers(struct service *service) {
     sweep_ms = sweep_ms > SWEEP_MS_MAX ? SWEEP_MS_MAX : sweep_ms < SWEEP_MS_MIN ? SWEEP_MS_MIN : sweep_ms;
     service->sweep.data = service;
     if (uv_timer_init(service->loop, &service->sweep) != 0) return LEDIG_EIO;
+    if (claim_line_open(service) != 0) return LEDIG_EIO;
     if (uv_timer_start(&service->sweep, on_sweep, sweep_ms, sweep_ms) != 0) return LEDIG_EIO;
     int error = incarnation_open(service);
     return error ? error : fanout_open(&service->fanout, service);
@@ -196,6 +199,7 @@ static void on_store_closed(void *arg) {
     close_handle(service, (uv_handle_t *)&service->fanout.prepare);
     close_handle(service, (uv_handle_t *)&service->fanout.idle);
     close_handle(service, (uv_handle_t *)&service->fanout.gathering);
+    close_handle(service, (uv_handle_t *)&service->line);
 }
 
 static void on_lease_ended(void *arg, int error) {
@@ -207,6 +211,7 @@ static void on_lease_ended(void *arg, int error) {
 void service_drain(struct service *service) {
     struct tenant *tenant, *next;
     service->draining = true;
+    claims_drain(service);
     HASH_ITER(hh, service->tenants, tenant, next)
     for (struct audience *audience = tenant->audiences; audience; audience = audience->next)
         for (uint32_t i = audience->count; i-- > 0;) /* from the end: one that is ended leaves the list */

@@ -46,6 +46,7 @@ struct service {
     struct leases *leases;
     struct tenant *tenants;  /* uthash by id */
     struct claim *claims;    /* utlist: those under way */
+    uv_timer_t line;         /* of calls that wait: runs while there are any */
     uint64_t calls_swept_ms; /* the loop's time of the last sweep over calls */
     struct router *routers;  /* uthash by the suffix of their lease */
     struct incarnation incarnation;
