@@ -2,6 +2,7 @@
 #include "broker/service/ask.h"
 #include "broker/service/attendance.h"
 #include "broker/service/e164.h"
+#include "broker/service/find.h"
 #include "broker/service/member_change.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
@@ -186,6 +187,9 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
         break;
     case MESSAGE_ask:
         ask_answer(session, id, &message->ask);
+        break;
+    case MESSAGE_find:
+        find_answer(session, id, &message->find);
         break;
     case MESSAGE_consent:
         handle_consent(session, id, &message->consent);
