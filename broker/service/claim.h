@@ -17,6 +17,7 @@ struct claim {
     struct claim_request request;
     struct claim_change change;
     bool releases;          /* gives the claims back */
+    bool leaves;            /* its router has hung up */
     bool commits;           /* a commit of its own is under way */
     uint64_t expires_ms;    /* the loop's time at which it is answered in any case; 0 = it does not wait */
     uint64_t free_since_ms; /* the loop's time since when agents were seen free while others came first; 0 = none */
@@ -36,6 +37,9 @@ struct claim {
 
 /* Chooses among the agents as they stand now, and commits. The claim may be gone when it returns. */
 void claim_try(struct claim *claim);
+
+/* The router has hung up: gives up its place in the line, and ends. */
+void claim_leave(struct claim *claim);
 
 /* 409: nobody is free. The claim is gone. */
 void claim_answer_nobody(struct claim *claim);

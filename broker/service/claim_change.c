@@ -196,3 +196,11 @@ int claim_change_release(struct claim_change *change, struct update_entity *enti
     call->event_at = change->now_ms;
     return 0;
 }
+
+int claim_change_leave(struct claim_change *change, struct update_entity *entities) {
+    struct call_record *call = &entities[0].next.call;
+    if (!entities[0].current || !shape_same_text(call->incarnation, change->incarnation)) return UPDATE_NOTHING;
+    call->poll_until = change->now_ms;
+    entities[0].action = STORE_WRITE;
+    return 0;
+}

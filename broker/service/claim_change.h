@@ -42,6 +42,9 @@ struct claim_change {
  * outcome has none, and those excluded are released all the same. */
 int claim_change_apply(struct claim_change *change, struct update_entity *entities, struct arena *arena);
 
+/* The call waits no longer; its place is kept for a little while (CALL_WAIT_GRACE_MS of the model). */
+int claim_change_leave(struct claim_change *change, struct update_entity *entities);
+
 /* Gives the claims of a call back. LEDIG_ECONFLICT: it was answered. */
 int claim_change_release(struct claim_change *change, struct update_entity *entities, struct arena *arena);
 

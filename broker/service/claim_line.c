@@ -15,7 +15,9 @@ static bool may_come_next(const struct claim *claim) {
 
 static void look(struct claim *claim) {
     if (claim->commits) return;
-    if (has_expired(claim))
+    if (http_is_abandoned(claim->exchange))
+        claim_leave(claim);
+    else if (has_expired(claim))
         claim_answer_nobody(claim);
     else if (may_come_next(claim))
         claim_try(claim);

@@ -137,7 +137,9 @@ static void on_done(void *arg, int error, uint64_t version) {
     const struct claim_outcome *outcome = &claim->change.outcome;
     (void)version;
     claim->commits = false;
-    if (error == LEDIG_EMOVED_ON)
+    if (claim->leaves)
+        refuse(claim, LEDIG_EUNAVAILABLE, NULL, NULL); /* to nobody */
+    else if (error == LEDIG_EMOVED_ON)
         try_again(claim);
     else if (error == LEDIG_ECONFLICT)
         answer_conflict(claim);
@@ -159,6 +161,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     claim->change.incarnation = claim->service->incarnation.id[0] ? claim->service->incarnation.id : NULL;
     claim->change.wait_ms = claim_line_left_ms(claim);
     claim->change.settings = company_settings(tenant_company(claim->tenant));
+    if (claim->leaves) return claim_change_leave(&claim->change, entities);
     return claim->releases ? claim_change_release(&claim->change, entities, arena)
                            : claim_change_apply(&claim->change, entities, arena);
 }
@@ -184,6 +187,12 @@ void claim_try(struct claim *claim) {
     for (size_t i = 0; i < claim->change.outcome.missing_count; i++)
         add_person(claim, claim->change.outcome.missing[i]);
     if (claim->chosen > 0 || !claim_line_has(claim) || claim->change.outcome.missing_count > 0) commit(claim);
+}
+
+void claim_leave(struct claim *claim) {
+    claim->leaves = true;
+    claim->change.people_count = 0;
+    commit(claim);
 }
 
 static void wait_or_answer(struct claim *claim) {

@@ -2,11 +2,13 @@
 
 import asyncio
 import concurrent.futures
+import json
 
 import pytest
 
 from broker_process import unique
 from test_claims import AGENTS, Desk, desk, ready  # noqa: F401 (a fixture)
+from test_http import Line
 from test_queue import board_shows
 from test_router import is_problem
 
@@ -113,6 +115,26 @@ async def test_a_call_that_hangs_up_leaves_the_line(company, desk):
     await kari.ok("queue", queue="support", member=True)
     assert (await futures[1]).json["call"] == stays
     is_problem(await futures[0], 409, "conflict")
+
+
+async def test_a_router_that_hung_up_gets_nobody(company, desk):
+    watcher = await ready(desk, company, "kari")
+    kari = await company.app("kari", device="desk")
+    await kari.ok("queue", queue="support", member=True, pause="lunch")
+    await board_shows(watcher, free=0)
+    gone = Line(desk.broker)
+    body = json.dumps(dict(call=unique("gone"), wait_ms=20_000))
+    gone.send(f"POST /v1/companies/{company.id}/queues/support/claims HTTP/1.1\r\nHost: x\r\n"
+              f"Authorization: Bearer {desk.token}\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+    await board_shows(watcher, waiting=1)
+    stays = unique("call")
+    future = waiting(desk, stays)
+    await board_shows(watcher, waiting=2)
+    gone.file.close()
+    gone.socket.close()
+    await kari.ok("queue", queue="support", member=True)
+    assert (await future).json["call"] == stays
+    await board_shows(watcher, waiting=0)
 
 
 async def test_a_line_whose_worker_died_blocks_nobody(start_broker, make_company):
