@@ -144,6 +144,7 @@ static int open_service(struct worker *worker) {
                                       .stall_ms = config->stall_ms,
                                       .idle_ms = config->idle_ms,
                                       .lease_ms = config->lease_ms,
+                                      .router_lease_ms = config->router_lease_ms,
                                       .serves_apps = worker->serves_apps,
                                       .metrics = &worker->metrics};
     int error = service_open(&worker->loop, &options, worker->key, &worker->service);

@@ -3,9 +3,11 @@
 #include "broker/service/http_problem.h"
 #include "protocol/errors.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define RETRY_AFTER_S 2
 #define HTTP_RETRY_MS 10 /* until a socket that took nothing more is tried again */
@@ -113,6 +115,14 @@ void http_answer(struct http_exchange *exchange, int status, const char *content
     call_back_soon(session);
     if (!session->answer || write_answer(session) != 0)
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+/* Nothing is read while an answer is awaited, so libwebsockets does not tell; the socket does. */
+bool http_is_abandoned(const struct http_exchange *exchange) {
+    char byte;
+    if (!exchange->session) return true;
+    ssize_t waiting = recv(lws_get_socket_fd(exchange->session->wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return waiting == 0 || (waiting < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 /* ---- Asking ---- */

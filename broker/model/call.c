@@ -13,6 +13,7 @@ struct call *call_create(struct company *company, struct entity *entity) {
     call->entity = entity;
     call->due.kind = DUE_CALL;
     entity->call = call;
+    DL_APPEND2(company->calls, call, before, after);
     return call;
 }
 
@@ -41,6 +42,7 @@ static void enter_queue(struct call *call, struct queue *queue) {
 /* Leaves its entity alone. */
 void call_free(struct company *company, struct call *call) {
     leave_queue(company, call);
+    DL_DELETE2(company->calls, call, before, after);
     agenda_set(&company->agenda, &call->due, NEVER);
     company_reserve_less(company, 0, 1);
     free(call->record);

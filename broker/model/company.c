@@ -152,6 +152,52 @@ const struct member *company_member_by_number(const struct company *company, con
     return number != NULL ? shown(number->member) : NULL;
 }
 
+const struct queue_record *company_queue(const struct company *company, const char *id) {
+    const struct queue *queue = queue_find(company, id);
+    return queue != NULL ? queue->record : NULL;
+}
+
+const struct call_record *company_call(const struct company *company, const char *id) {
+    const struct entity *entity = entity_of(company, RECORD_CALL, id);
+    return entity != NULL && entity->call != NULL ? entity->call->record : NULL;
+}
+
+size_t company_waiting_before(const struct company *company, const char *id, int64_t arrived_at, const char *name) {
+    const struct queue *queue = queue_find(company, id);
+    size_t count = 0;
+    for (const struct call *call = queue != NULL ? queue->calls : NULL; call != NULL; call = call->next) {
+        const struct call_record *record = call->record;
+        if (!call->waiting || strcmp(record->id, name) == 0) continue;
+        count += record->arrived_at < arrived_at || (record->arrived_at == arrived_at && strcmp(record->id, name) < 0);
+    }
+    return count;
+}
+
+void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
+                         void *arg) {
+    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
+        if (member->profile != NULL) tell(arg, member);
+}
+
+static bool is_logged_in(const struct member *member, const char *queue) {
+    const struct log_in *log_ins = member->state != NULL ? member->state->log_ins.at : NULL;
+    for (uint32_t i = 0; log_ins != NULL && i < member->state->log_ins.count; i++)
+        if (strcmp(log_ins[i].queue, queue) == 0) return true;
+    return false;
+}
+
+void company_each_agent(const struct company *company, const char *queue,
+                        void (*tell)(void *arg, const struct member *member), void *arg) {
+    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
+        if (member->profile != NULL && is_logged_in(member, queue)) tell(arg, member);
+}
+
+void company_each_call(const struct company *company, void (*tell)(void *arg, const struct call_record *record),
+                       void *arg) {
+    for (const struct call *call = company->calls; call != NULL; call = call->after)
+        if (call->record != NULL) tell(arg, call->record);
+}
+
 bool company_has_queue(const struct company *company, const char *id) {
     const struct queue *queue = queue_find(company, id);
     return queue != NULL && queue->record != NULL;

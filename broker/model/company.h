@@ -82,7 +82,23 @@ const struct company_record *company_settings(const struct company *company);   
 const struct member *company_member(const struct company *company, const char *user); /* NULL: no such person */
 const struct member *company_member_by_number(const struct company *company, const char *number);
 bool company_has_queue(const struct company *company, const char *queue);
-const char *company_queue_by_number(const struct company *company, const char *number); /* NULL: none */
+const char *company_queue_by_number(const struct company *company, const char *number);     /* NULL: none */
+const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
+const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
+/* How many calls wait in the queue that came before this one: by arrival, then by id. */
+size_t company_waiting_before(const struct company *company, const char *queue, int64_t arrived_at, const char *call);
+
+/* Each person; `tell` must not change the company. */
+void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
+                         void *arg);
+
+/* Each person who is logged in to the queue, assigned or not; `agent` must not change the company. */
+void company_each_agent(const struct company *company, const char *queue,
+                        void (*agent)(void *arg, const struct member *member), void *arg);
+
+/* Each call that is known, ended ones too; `call` must not change the company. */
+void company_each_call(const struct company *company, void (*call)(void *arg, const struct call_record *record),
+                       void *arg);
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);

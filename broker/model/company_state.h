@@ -11,6 +11,7 @@
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+#include <utlist.h>
 
 #define DAY_MS 86400000LL
 #define PLACE_MS_MAX DAY_MS       /* an older place begins from nothing; one who left is told of this long */
@@ -85,9 +86,10 @@ struct queue { /* also one that is only spoken of, by a log-in or a call */
 
 struct call {
     struct entity *entity;
-    struct call_record *record; /* NULL: a tombstone */
-    struct queue *queue;        /* whose list it stands in */
-    struct call *previous, *next;
+    struct call_record *record;   /* NULL: a tombstone */
+    struct queue *queue;          /* whose list it stands in */
+    struct call *previous, *next; /* of the queue */
+    struct call *before, *after;  /* of the company */
     bool waiting;
     struct agenda_item due;
 };
@@ -105,6 +107,7 @@ struct company {
     struct member *members;
     struct queue *queues;
     struct number *numbers;
+    struct call *calls; /* utlist */
     struct entity *settings_entity;
     struct company_record *settings;
     size_t members_count;              /* with a profile */

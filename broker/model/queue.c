@@ -112,10 +112,12 @@ static enum seat seat_of(const struct view *view, const struct log_in *log_in) {
     return view->activity != NULL && strcmp(view->activity, "wrap_up") == 0 ? SEAT_WRAP_UP : SEAT_BUSY;
 }
 
+/* Who may be called for a queue is the employer's business: a log-in counts as long as the queue is assigned. */
 void queues_count(struct company *company, const struct member *member, bool in) {
     if (member->profile == NULL || member->state == NULL) return;
     const struct log_in *log_ins = member->state->log_ins.at;
     for (uint32_t i = 0; i < member->state->log_ins.count; i++) {
+        if (!profile_has_queue(member->profile, log_ins[i].queue)) continue;
         struct queue *queue = queue_find(company, log_ins[i].queue);
         uint32_t *seats = &queue->seats[seat_of(&member->view, &log_ins[i])];
         *seats = in ? *seats + 1 : *seats - 1;

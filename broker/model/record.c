@@ -117,6 +117,12 @@ const char *record_id(const struct record *record) {
     return NULL;
 }
 
+bool profile_has_queue(const struct profile_record *profile, const char *queue) {
+    for (uint32_t i = 0; i < profile->queues.count; i++)
+        if (strcmp(profile->queues.at[i], queue) == 0) return true;
+    return false;
+}
+
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {
     if (kind == RECORD_COMPANY)
         snprintf(name, ENTITY_NAME_BYTES_MAX, "%s", shapes[kind]->name);

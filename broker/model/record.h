@@ -66,6 +66,9 @@ int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *o
 /* The id of the person, queue, call or company that the record is about. */
 const char *record_id(const struct record *record);
 
+/* Whether the employer has assigned the queue to the person. */
+bool profile_has_queue(const struct profile_record *profile, const char *queue);
+
 /* A copy of the record's struct (struct state_record, …) with all that it points to, in one allocation that the caller
  * frees. NULL when out of memory. */
 void *record_keep(const struct record *record);

@@ -3,6 +3,7 @@
 #ifndef LEDIG_SERVICE_HTTP_EXCHANGE_H
 #define LEDIG_SERVICE_HTTP_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ struct http_exchange; /* the front's; gone once answered or abandoned */
 /* Answers. Bytes are copied. Every answer but 2xx should be a problem document (http_problem). An exchange whose client
  * went away takes the answer and drops it. */
 void http_answer(struct http_exchange *exchange, int status, const char *content_type, const void *body, size_t length);
+
+/* Whether the client has hung up, so that what is still to be found out for it is of no use to anybody. */
+bool http_is_abandoned(const struct http_exchange *exchange);
 
 /* Takes the decoded value of a query parameter ("to" of "to=%2B47…&x=1"). 0, LEDIG_ENOT_FOUND, LEDIG_EBAD_REQUEST (bad
  * escapes, a NUL, invalid UTF-8) or LEDIG_ETOO_LARGE. */

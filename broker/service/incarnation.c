@@ -25,7 +25,7 @@ static void on_renewed(void *arg, int error) {
 
 void incarnation_refresh(struct service *service) {
     struct incarnation *incarnation = &service->incarnation;
-    if (!service->options.serves_apps || incarnation->asking || service->closing) return;
+    if (incarnation->asking || service->closing) return;
     incarnation->asking = true;
     if (incarnation->id[0]) {
         store_lease_renew(service->store, incarnation->id, on_renewed, service);
@@ -34,7 +34,8 @@ void incarnation_refresh(struct service *service) {
     char suffix[32];
     uint64_t random = 0;
     uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
-    snprintf(suffix, sizeof suffix, "app-%016llx", (unsigned long long)random);
+    snprintf(suffix, sizeof suffix, "%s-%016llx", service->options.serves_apps ? "app" : "asked",
+             (unsigned long long)random);
     store_lease_take(service->store, suffix, on_taken, service);
 }
 

@@ -57,6 +57,58 @@ int member_change_set(void *arg, struct update_entity *entities, size_t count, s
     return 0;
 }
 
+/* ---- Queues ---- */
+
+/* Puts the log-in into the list, takes it out, or changes its pause; those of queues that are no longer assigned go.
+ * Returns UPDATE_NOTHING where all stands so. */
+static int put_log_in(const struct request *request, const struct profile_record *profile, struct state_record *state,
+                      struct arena *arena) {
+    const struct message_queue *wish = &request->queue;
+    const struct log_in *old = state->log_ins.at;
+    struct log_in *list = arena_take(arena, (state->log_ins.count + 1u) * sizeof *list);
+    uint32_t count = 0;
+    bool stands = false, differs = false;
+    if (!list) return LEDIG_ENO_MEMORY;
+    for (uint32_t i = 0; i < state->log_ins.count; i++) {
+        bool meant = strcmp(old[i].queue, wish->queue) == 0;
+        if ((meant && !wish->member) || !profile_has_queue(profile, old[i].queue)) {
+            differs = true;
+            continue;
+        }
+        list[count] = old[i];
+        if (meant) {
+            stands = true;
+            differs |= !shape_same_text(old[i].pause, wish->pause);
+            list[count].pause = wish->pause;
+        }
+        count++;
+    }
+    if (wish->member && !stands) {
+        list[count++] =
+            (struct log_in){.queue = wish->queue, .since = service_now_ms(request->service), .pause = wish->pause};
+        differs = true;
+    }
+    state->log_ins.at = list;
+    state->log_ins.count = count;
+    return differs ? 0 : UPDATE_NOTHING;
+}
+
+int member_change_queue(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    (void)count;
+    const struct request *request = arg;
+    if (!entities[0].current) return LEDIG_ENOT_FOUND; /* has left meanwhile */
+    if (!entities[1].current) return LEDIG_ECONSENT_REQUIRED;
+    const struct profile_record *profile = &entities[0].current->profile;
+    struct state_record *state = &entities[1].next.state;
+    if (request->queue.member && !profile_has_queue(profile, request->queue.queue)) return LEDIG_EFORBIDDEN;
+    int tidied = tidy(request, state, arena);
+    if (tidied < 0) return tidied;
+    int result = put_log_in(request, profile, state, arena);
+    if (result < 0 || (result == UPDATE_NOTHING && tidied == UPDATE_NOTHING)) return result;
+    entities[1].action = STORE_WRITE;
+    return 0;
+}
+
 /* ---- Consent ---- */
 
 /* Puts the consent into the list, in the place of an earlier one. Returns whether that is a change. */

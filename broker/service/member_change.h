@@ -8,6 +8,7 @@
 int member_change_set(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 
 /* [profile, state]: consent to presence. Granting it creates the state; withdrawing it destroys it. */
+int member_change_queue(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 int member_change_consent(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 
 #endif

@@ -17,6 +17,7 @@ struct request {
     struct arena *arena;                /* for the texts below; owned */
     union {
         struct message_set set;
+        struct message_queue queue;
         struct {
             bool granted;
             const char *text, *device;

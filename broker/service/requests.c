@@ -2,6 +2,7 @@
 #include "broker/service/ask.h"
 #include "broker/service/attendance.h"
 #include "broker/service/e164.h"
+#include "broker/service/find.h"
 #include "broker/service/member_change.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
@@ -120,6 +121,30 @@ static void handle_follow(struct session *session, uint32_t id, const struct mes
     fanout_owe(session);
 }
 
+/* ---- queue ---- */
+
+static void handle_queue(struct session *session, uint32_t id, const struct message_queue *queue) {
+    const struct company *company = tenant_company(session->tenant);
+    if (queue->member && !company_has_queue(company, queue->queue)) {
+        refuse(session, id, LEDIG_ENOT_FOUND, "queue", "no such queue");
+        return;
+    }
+    const struct member *self = company_member(company, session->attendee->user);
+    if (queue->member && self && !profile_has_queue(member_profile(self), queue->queue)) {
+        refuse(session, id, LEDIG_EFORBIDDEN, "queue", "the employer has not assigned this queue to you");
+        return;
+    }
+    struct request *request = request_begin(session, id, session->attendee->user);
+    if (!request) return;
+    request->queue = *queue;
+    request->queue.queue = request_text(request, queue->queue);
+    request->queue.pause = queue->pause && queue->pause[0] ? request_text(request, queue->pause) : NULL;
+    struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
+    int error =
+        update_start(request->service, request->company, targets, 2, member_change_queue, request_finish, request);
+    if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
+}
+
 /* ---- consent ---- */
 
 static bool is_later_purpose(const char *purpose) {
@@ -157,8 +182,14 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
     case MESSAGE_follow:
         handle_follow(session, id, &message->follow);
         break;
+    case MESSAGE_queue:
+        handle_queue(session, id, &message->queue);
+        break;
     case MESSAGE_ask:
         ask_answer(session, id, &message->ask);
+        break;
+    case MESSAGE_find:
+        find_answer(session, id, &message->find);
         break;
     case MESSAGE_consent:
         handle_consent(session, id, &message->consent);

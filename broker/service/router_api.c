@@ -1,6 +1,10 @@
 #include "broker/service/router_api.h"
+#include "broker/service/calls.h"
+#include "broker/service/claims.h"
 #include "broker/service/http_problem.h"
+#include "broker/service/json_reader.h"
 #include "broker/service/provisioning.h"
+#include "broker/service/routers.h"
 #include "broker/service/routing.h"
 #include "broker/service/service.h"
 
@@ -76,29 +80,123 @@ static void answer_import(struct service *service, const char *company, struct h
     }
 }
 
-/* "/v1/companies/{company}/{what}". */
-static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1]) {
+/* Whether the token is a router's, for this company; answers if not. A company that the token does not cover looks like
+ * one that does not exist. */
+static bool is_router_of(struct service *service, const char *company, struct http_exchange *exchange,
+                         const struct http_request *request, struct token_claims *claims) {
+    if (!take_claims(service, exchange, request, claims)) return false;
+    if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR)
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
+    else if (!token_covers(claims, company))
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
+    else
+        return true;
+    return false;
+}
+
+static void answer_call(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
+                        const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_PUT)
+        refuse_method(exchange, "PUT");
+    else if (!is_router_of(service, company, exchange, request, &claims))
+        return;
+    else if (!json_reader_is_call(call))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "call",
+                     "must be 1 to 120 characters, none of them a control character");
+    else
+        calls_report(service, claims.user, company, call, exchange, request);
+}
+
+/* "{queue}/claims" */
+static void answer_queue(struct service *service, const char *company, const char *rest, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    struct token_claims claims;
+    char queue[LEDIG_ID_CHARS_MAX + 1];
+    const char *slash = strchr(rest, '/');
+    size_t length = slash ? (size_t)(slash - rest) : 0;
+    if (!slash || length > LEDIG_ID_CHARS_MAX || strcmp(slash, "/claims") != 0) {
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+        return;
+    }
+    memcpy(queue, rest, length);
+    queue[length] = 0;
+    if (request->method != HTTP_POST)
+        refuse_method(exchange, "POST");
+    else if (!is_router_of(service, company, exchange, request, &claims))
+        return;
+    else if (!shape_is_id(queue))
+        http_problem(exchange, LEDIG_ENOT_FOUND, "queue", "no such queue in this company");
+    else
+        claims_take(service, claims.user, company, queue, exchange, request);
+}
+
+static void answer_claim(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_DELETE)
+        refuse_method(exchange, "DELETE");
+    else if (!is_router_of(service, company, exchange, request, &claims))
+        return;
+    else if (!json_reader_is_call(call))
+        http_problem(exchange, LEDIG_ENOT_FOUND, "call", "no such call");
+    else
+        claims_release(service, company, call, exchange);
+}
+
+static void answer_router(struct service *service, const char *router, struct http_exchange *exchange,
+                          const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_PUT)
+        refuse_method(exchange, "PUT");
+    else if (!take_claims(service, exchange, request, &claims))
+        return;
+    else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
+    else if (!shape_is_id(router))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "router", "must be 1 to 64 of a-z, 0-9, . _ -");
+    else
+        routers_heartbeat(service, &claims, router, exchange, request);
+}
+
+/* "/v1/companies/{company}/{what}", or "/v1/companies/{company}/{what}/{id}" where `id` is not NULL. */
+static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1],
+                          const char **id) {
     static const char prefix[] = "/v1/companies/";
+    size_t what_length = strlen(what);
     if (strncmp(path, prefix, sizeof prefix - 1) != 0) return false;
-    const char *id = path + sizeof prefix - 1;
-    const char *end = strchr(id, '/');
-    if (!end || strcmp(end + 1, what) != 0 || (size_t)(end - id) > LEDIG_ID_CHARS_MAX) return false;
-    memcpy(company, id, (size_t)(end - id));
-    company[end - id] = '\0';
+    const char *name = path + sizeof prefix - 1;
+    const char *end = strchr(name, '/');
+    if (!end || (size_t)(end - name) > LEDIG_ID_CHARS_MAX || strncmp(end + 1, what, what_length) != 0) return false;
+    const char *rest = end + 1 + what_length;
+    if (id ? *rest != '/' : *rest != 0) return false;
+    if (id) *id = rest + 1;
+    memcpy(company, name, (size_t)(end - name));
+    company[end - name] = '\0';
     return shape_is_id(company);
 }
 
 void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
     struct service *service = arg;
     char company[LEDIG_ID_CHARS_MAX + 1];
+    static const char routers[] = "/v1/routers/";
+    const char *id;
     if (strcmp(request->path, "/healthz") == 0)
         answer_health(exchange, request);
     else if (strcmp(request->path, "/readyz") == 0)
         answer_readiness(service, exchange, request);
     else if (strcmp(request->path, "/v1/route") == 0)
         answer_route(service, exchange, request);
-    else if (is_of_company(request->path, "import", company))
+    else if (is_of_company(request->path, "import", company, NULL))
         answer_import(service, company, exchange, request);
+    else if (is_of_company(request->path, "calls", company, &id))
+        answer_call(service, company, id, exchange, request);
+    else if (is_of_company(request->path, "queues", company, &id))
+        answer_queue(service, company, id, exchange, request);
+    else if (is_of_company(request->path, "claims", company, &id))
+        answer_claim(service, company, id, exchange, request);
+    else if (strncmp(request->path, routers, strlen(routers)) == 0)
+        answer_router(service, request->path + strlen(routers), exchange, request);
     else
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
 }

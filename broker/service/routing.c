@@ -18,11 +18,13 @@ static bool tell_from_replica(struct routing_question *question, struct routed *
     const struct member *member = company_member_by_number(company, routed->number);
     const char *queue = member ? NULL : company_queue_by_number(company, routed->number);
     routed->company = tenant_id(tenant);
-    if (member)
-        routing_tell_person(question, routed, member_user(member), member_view(member), company_settings(company),
+    struct forwarded forwarded;
+    if (member) {
+        routing_follow(company, member, &forwarded);
+        routing_tell_person(question, routed, member_user(member), member_view(member), &forwarded,
                             company_version(company));
-    else if (queue)
-        routing_tell_queue(question, routed, queue, company_version(company));
+    }
+    if (queue) routing_tell_queue(question, routed, queue, company_version(company));
     return member || queue;
 }
 
@@ -115,7 +117,9 @@ static int tell_from_records(struct routing_question *question, struct routed *r
     struct view view;
     availability_derive(state->kind == RECORD_NONE ? NULL : &state->state, settings, service_now_ms(question->service),
                         question->service->leases, &view);
-    routing_tell_person(question, routed, routed->id, &view, settings, version);
+    struct forwarded forwarded = {.action = availability_route(&view, settings)};
+    routed->needs_company = forwarded.action == ROUTE_FORWARD;
+    if (!routed->needs_company) routing_tell_person(question, routed, routed->id, &view, &forwarded, version);
     return 0;
 }
 
@@ -133,7 +137,61 @@ static int tell_all_from_records(struct routing_read *read, const struct store_h
     return error;
 }
 
+/* ---- Forwards, where the company was not loaded ---- */
+
+struct routing_wait {
+    struct routing_question *question;
+    struct tenant *tenant; /* held */
+};
+
+static void finish(struct routing_question *question);
+
+static void on_loaded(void *arg, int error) {
+    struct routing_wait *wait = arg;
+    struct routing_question *question = wait->question;
+    const char *id = tenant_id(wait->tenant);
+    for (size_t i = 0; i < question->count; i++) {
+        struct routed *routed = &question->numbers[i];
+        if (!routed->needs_company || routed->answer || strcmp(routed->company, id) != 0) continue;
+        routed->needs_company = false;
+        if (tell_from_replica(question, routed, id)) continue;
+        if (error)
+            question->error = error;
+        else
+            routing_tell_nobody(question, routed); /* has left in this very moment */
+    }
+    tenant_release(wait->tenant);
+    free(wait);
+    if (--question->reads == 0) finish(question);
+}
+
+/* Where nothing can be waited for, those in need of it stay without an answer. */
+static void wait_for_company(struct routing_question *question, const char *id) {
+    struct routing_wait *wait = malloc(sizeof *wait);
+    struct tenant *tenant = wait ? tenant_hold(question->service, id) : NULL;
+    if (tenant) *wait = (struct routing_wait){question, tenant};
+    question->reads++;
+    if (tenant && tenant_when_ready(tenant, false, on_loaded, wait) == 0) return;
+    question->reads--;
+    question->error = LEDIG_EUNAVAILABLE;
+    if (tenant) tenant_release(tenant);
+    free(wait);
+}
+
+/* Each company once. Returns whether any is waited for. */
+static bool wait_for_companies(struct routing_question *question) {
+    for (size_t i = 0; i < question->count; i++) {
+        const struct routed *routed = &question->numbers[i];
+        bool again = false;
+        for (size_t j = 0; j < i && !again; j++)
+            again = question->numbers[j].needs_company && strcmp(question->numbers[j].company, routed->company) == 0;
+        if (routed->needs_company && !again) wait_for_company(question, routed->company);
+    }
+    return question->reads > 0;
+}
+
 static void finish(struct routing_question *question) {
+    if (!question->error && wait_for_companies(question)) return;
     for (size_t i = 0; !question->error && i < question->count; i++)
         if (!question->numbers[i].answer) question->error = LEDIG_ENO_MEMORY;
     routing_question_close(question);

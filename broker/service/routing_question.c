@@ -115,15 +115,21 @@ static json_t *stale(const struct routing_question *question) {
     return stale_ms == INT64_MAX ? json_null() : json_integer(stale_ms);
 }
 
+static json_t *list_via(const struct forwarded *forwarded) {
+    json_t *list = forwarded->count > 0 ? json_array() : NULL;
+    for (size_t i = 0; list && i < forwarded->count; i++)
+        json_array_append_new(list, json_string(forwarded->via[i]));
+    return list;
+}
+
 void routing_tell_person(struct routing_question *question, struct routed *routed, const char *user,
-                         const struct view *view, const struct company_record *settings, uint64_t version) {
-    enum route_action action = availability_route(view, settings);
+                         const struct view *view, const struct forwarded *forwarded, uint64_t version) {
     routed->answer =
-        json_pack("{s:s,s:s,s:s,s:s*,s:s,s:s,s:o*,s:I,s:o}", "user", user, "company", routed->company, "action",
-                  route_action_name(action), "target", action == ROUTE_FORWARD ? view->forward : NULL, "availability",
-                  availability_name(view->availability), "activity", view->activity ? view->activity : "none", "until",
-                  view->until > 0 ? json_integer(view->until) : NULL, "version", (json_int_t)version, "stale_ms",
-                  stale(question));
+        json_pack("{s:s,s:s,s:s,s:s*,s:o*,s:s,s:s,s:o*,s:I,s:o}", "user", user, "company", routed->company, "action",
+                  route_action_name(forwarded->action), "target", forwarded->target, "via", list_via(forwarded),
+                  "availability", availability_name(view->availability), "activity",
+                  view->activity ? view->activity : "none", "until", view->until > 0 ? json_integer(view->until) : NULL,
+                  "version", (json_int_t)version, "stale_ms", stale(question));
 }
 
 void routing_tell_queue(struct routing_question *question, struct routed *routed, const char *queue, uint64_t version) {

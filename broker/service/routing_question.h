@@ -6,6 +6,7 @@
 #include "broker/model/availability.h"
 #include "broker/service/e164.h"
 #include "broker/service/routing.h"
+#include "broker/service/routing_forward.h"
 #include <jansson.h>
 
 struct routed { /* one number */
@@ -13,6 +14,7 @@ struct routed { /* one number */
     json_t *answer; /* NULL = not known yet */
     char *owner;    /* what the index says, "acme/user/kari" with NULs for the slashes; NULL = did not ask yet */
     bool is_queue;
+    bool needs_company;       /* it is forwarded: the way of the call is found in the replica */
     const char *company, *id; /* in `owner` */
 };
 
@@ -23,7 +25,7 @@ struct routing_question {
     uint64_t serial; /* of routing->questions */
     uint64_t asked_ns;
     bool is_list; /* answered by a list */
-    size_t reads; /* open requests to the store */
+    size_t reads; /* open requests to the store, and companies that are waited for */
     int error;    /* of one of them */
     size_t count;
     struct routed numbers[];
@@ -36,9 +38,9 @@ struct routing_question *routing_question_open(struct service *service, const st
 /* Sets what the index says of a number: an owner in a company that the token covers, or NULL. LEDIG_ENO_MEMORY. */
 int routing_question_own(struct routing_question *question, struct routed *routed, const char *owner);
 
-/* What is told of a number. `settings` may be NULL. */
+/* What is told of a number. */
 void routing_tell_person(struct routing_question *question, struct routed *routed, const char *user,
-                         const struct view *view, const struct company_record *settings, uint64_t version);
+                         const struct view *view, const struct forwarded *forwarded, uint64_t version);
 void routing_tell_queue(struct routing_question *question, struct routed *routed, const char *queue, uint64_t version);
 void routing_tell_nobody(struct routing_question *question, struct routed *routed);
 

@@ -1,7 +1,11 @@
 #include "broker/service/service.h"
 #include "broker/log.h"
 #include "broker/service/attendance.h"
+#include "broker/service/call_sweep.h"
+#include "broker/service/claim_line.h"
+#include "broker/service/claims.h"
 #include "broker/service/import.h"
+#include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
 
 #include <stdlib.h>
@@ -86,6 +90,8 @@ static void on_sweep(uv_timer_t *timer) {
     struct service *service = timer->data;
     struct tenant *tenant, *next;
     session_sweep(service);
+    routers_sweep(service);
+    call_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 
@@ -96,6 +102,7 @@ static int start_timers(struct service *service) {
     sweep_ms = sweep_ms > SWEEP_MS_MAX ? SWEEP_MS_MAX : sweep_ms < SWEEP_MS_MIN ? SWEEP_MS_MIN : sweep_ms;
     service->sweep.data = service;
     if (uv_timer_init(service->loop, &service->sweep) != 0) return LEDIG_EIO;
+    if (claim_line_open(service) != 0) return LEDIG_EIO;
     if (uv_timer_start(&service->sweep, on_sweep, sweep_ms, sweep_ms) != 0) return LEDIG_EIO;
     int error = incarnation_open(service);
     return error ? error : fanout_open(&service->fanout, service);
@@ -117,6 +124,7 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->stall_ms, 60000);
     or_default(&options->idle_ms, 600000);
     or_default(&options->lease_ms, 10000);
+    or_default(&options->router_lease_ms, 30000);
 }
 
 static int open_store(struct service *service) {
@@ -181,6 +189,7 @@ static void on_store_closed(void *arg) {
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
     routing_close(&service->routing);
+    routers_close(service);
     fanout_close(&service->fanout);
     leases_free(service->leases);
     arena_free(service->arena);
@@ -190,6 +199,7 @@ static void on_store_closed(void *arg) {
     close_handle(service, (uv_handle_t *)&service->fanout.prepare);
     close_handle(service, (uv_handle_t *)&service->fanout.idle);
     close_handle(service, (uv_handle_t *)&service->fanout.gathering);
+    close_handle(service, (uv_handle_t *)&service->line);
 }
 
 static void on_lease_ended(void *arg, int error) {
@@ -201,6 +211,7 @@ static void on_lease_ended(void *arg, int error) {
 void service_drain(struct service *service) {
     struct tenant *tenant, *next;
     service->draining = true;
+    claims_drain(service);
     HASH_ITER(hh, service->tenants, tenant, next)
     for (struct audience *audience = tenant->audiences; audience; audience = audience->next)
         for (uint32_t i = audience->count; i-- > 0;) /* from the end: one that is ended leaves the list */

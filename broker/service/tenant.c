@@ -1,5 +1,6 @@
 #include "broker/log.h"
 #include "broker/service/attendance.h"
+#include "broker/service/claim_line.h"
 #include "broker/service/tenant_state.h"
 #include "broker/service/withdrawal.h"
 
@@ -49,6 +50,7 @@ void tenant_changed(struct tenant *tenant, int64_t now_ms) {
         uv_timer_start(&tenant->timer, on_due, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 1, 0);
     if (!tenant->moved_ns && company_last_place(tenant->company) > tenant->flush_place) tenant->moved_ns = uv_hrtime();
     fanout_mark(&tenant->service->fanout, tenant);
+    claim_line_moved(tenant->service);
 }
 
 /* ---- Reading ---- */

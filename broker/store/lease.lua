@@ -1,9 +1,12 @@
 -- Leases: take, renew, end, and the look at all of them that ends the overdue ones.
 --
--- KEYS  1 the leases: id → <renewed at> <ended at, 0 = alive> <length>; 'seen' → <lineage> <since> <at>
+-- KEYS  1 the leases: id → <renewed at> <ended at, 0 = alive> <length>; 'of:' suffix → the id that `keep` took for it;
+--         'seen' → <lineage> <since> <at>
 -- ARGV  1 'take', 2 suffix, 3 length (ms)        answers the id: the time in hex, a dash, the suffix
 --       1 'renew', 2 id                          answers 1, or 0: it has ended
 --       1 'end', 2 id                            answers 1
+--       1 'keep', 2 suffix, 3 length, 4 most     renews the one lease with this suffix, or takes it: answers its id; 0
+--                                                where it has ended, -1 where there are too many leases already
 --       1 'look', 2 gap, 3 kept after the end (ms)  answers {now, the server's lineage, {id, renewed at, ended at, …}}
 --
 -- A lease ends here and nowhere else, once, by this clock. While the server is away leases stand still: after a restart
@@ -52,6 +55,20 @@ local function finish(id)
     return 1
 end
 
+local function keep(suffix, length, most)
+    local of = 'of:' .. suffix
+    local id = redis.call('HGET', leases, of)
+    if id and redis.call('HEXISTS', leases, id) == 1 then
+        return renew(id) == 1 and id or 0
+    end
+    if redis.call('HLEN', leases) >= most then
+        return -1
+    end
+    id = take(suffix, length)
+    redis.call('HSET', leases, of, id)
+    return id
+end
+
 local function standing_since(lineage, gap)
     local seen, since, at = string.match(redis.call('HGET', leases, 'seen') or '', '^(%w+) (%d+) (%d+)$')
     since, at = tonumber(since), tonumber(at)
@@ -80,6 +97,8 @@ local function look(gap, kept)
             answer[#answer + 1] = all[i]
             answer[#answer + 1] = text(renewed)
             answer[#answer + 1] = text(ended)
+        elseif string.sub(all[i], 1, 3) == 'of:' and redis.call('HEXISTS', leases, all[i + 1]) == 0 then
+            redis.call('HDEL', leases, all[i])
         end
     end
     return { text(now), lineage, answer }
@@ -91,5 +110,7 @@ elseif ARGV[1] == 'renew' then
     return renew(ARGV[2])
 elseif ARGV[1] == 'end' then
     return finish(ARGV[2])
+elseif ARGV[1] == 'keep' then
+    return keep(ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
 end
 return look(tonumber(ARGV[2]), tonumber(ARGV[3]))

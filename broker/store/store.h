@@ -238,6 +238,10 @@ void store_prune(struct store *store, const char *company, const struct store_re
 typedef void (*store_lease_done)(void *arg, int error, const char *id);
 void store_lease_take(struct store *store, const char *suffix, store_lease_done done, void *arg);
 
+/* The one lease with this suffix, on whichever worker it was taken: renewed, or taken where there was none.
+ * LEDIG_ELEASE_ENDED: there was one, and it has ended (forgotten after a day). LEDIG_ERATE_LIMITED: too many leases. */
+void store_lease_keep(struct store *store, const char *suffix, uint32_t length_ms, store_lease_done done, void *arg);
+
 /* 0, or LEDIG_ELEASE_ENDED: it ended, or is not known. While the server is away leases stand still: once it is back
  * each has its whole length again. */
 void store_lease_renew(struct store *store, const char *id, store_done done, void *arg);

@@ -97,6 +97,15 @@ int ledig_consent(struct ledig_client *client, const char *purpose, bool granted
     return submit(client, &message, id, done, arg, NULL);
 }
 
+int ledig_queue(struct ledig_client *client, const char *queue, bool member, const char *pause, ledig_done done,
+                void *arg) {
+    if (!queue) return LEDIG_EBAD_REQUEST;
+    uint32_t id = requests_next_id(&client->requests);
+    struct message message = {.type = MESSAGE_queue,
+                              .queue = {.id = id, .queue = queue, .member = member, .pause = pause}};
+    return submit(client, &message, id, done, arg, NULL);
+}
+
 static struct texts lent(const char *const *texts, size_t count) {
     return (struct texts){.at = texts, .count = (uint32_t)count, .present = count > 0};
 }

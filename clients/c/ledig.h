@@ -193,6 +193,11 @@ int ledig_set(struct ledig_client *client, const struct ledig_availability *avai
 /* active, idle or background: what the person does with this device. A background one hears of changes more rarely. */
 int ledig_device(struct ledig_client *client, const char *state, ledig_done done, void *arg);
 
+/* Logs in to a queue that the employer has assigned, or out. `pause`, the reason: logged in, but not to be called; NULL
+ * ends a pause. */
+int ledig_queue(struct ledig_client *client, const char *queue, bool member, const char *pause, ledig_done done,
+                void *arg);
+
 /* Gives or withdraws consent. `text` names the version of the text that the person was shown. */
 int ledig_consent(struct ledig_client *client, const char *purpose, bool granted, const char *text, ledig_done done,
                   void *arg);

@@ -55,7 +55,7 @@ const char *arguments_nearest(const char *word, const char *const *candidates, s
 const struct command *command_at(size_t index);
 const struct command *command_find(const char *name); /* NULL = there is none */
 
-extern const struct command watch_command, set_command, ask_command, consent_command, route_command, token_command,
-    import_command;
+extern const struct command watch_command, set_command, ask_command, consent_command, queue_command, route_command,
+    token_command, import_command;
 
 #endif

@@ -261,6 +261,15 @@ def test_without_consent_there_is_nothing_to_set_and_it_says_how_to_give_it(brok
     assert re.search("Ola.*unknown", ledig("ask", "--as", at(company, "kari"), "ola").stdout)
 
 
+def test_an_agent_logs_in_pauses_and_logs_out(company, ledig):
+    for words, said in ((("in",), "support: logged in\n"), (("in", "--pause", "lunch"), "support: paused (lunch)\n"),
+                        (("out",), "support: logged out\n")):
+        done = ledig("queue", "--as", at(company, "kari"), "support", *words)
+        assert (done.returncode, done.stdout) == (0, said), done
+    done = ledig("queue", "--as", at(company, "kari"), "sales", "in")
+    assert done.returncode == 1 and "no such queue" in done.stderr, done
+
+
 def test_another_may_be_set_by_role_only(broker, company, ledig):
     done = ledig("set", "--as", at(company, "kari"), "busy", "--user", "ola")
     assert done.returncode == 3 and "your role may only set your own" in done.stderr and "--role switchboard" in done.stderr, done
@@ -461,6 +470,9 @@ def test_a_large_file_arrives_whole(broker, ledig, tmp_path):
     ("set busy --until", "needs a value"),
     ("consent presens yes", "did you mean presence?"),
     ("consent presence perhaps", "yes or no?"),
+    ("queue support on", "in or out?"),
+    ("queue support out --pause lunch", "cannot pause"),
+    ("queue Køen in", "there can be no queue “Køen”"),
     ("token --user ola --role swichboard", "did you mean switchboard?"),
     ("import", "one file"),
     ("ask", "whom?"),
@@ -485,7 +497,7 @@ def test_every_command_explains_itself_with_examples(broker):
     overview = broker.ledig("--help")
     assert overview.returncode == 0 and overview.stderr == ""
     commands = re.findall(r"^  (\w+) +\w", overview.stdout, re.M)
-    assert {"watch", "set", "ask", "consent", "route", "token", "import"} <= set(commands)
+    assert {"watch", "set", "ask", "consent", "queue", "route", "token", "import"} <= set(commands)
     for command in set(commands) - {"ledig"}:
         for words in ((command, "--help"), ("help", command)):
             done = broker.ledig(*words)

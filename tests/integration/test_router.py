@@ -128,10 +128,58 @@ async def test_the_action_follows_the_availability(company):
             answer = company.route("kari")
             return answer if answer["availability"] == fields["status"] and answer["action"] == action else None
         answer = await asyncio.to_thread(wait_until, told, f"{fields} is told to routers")
-        assert answer.get("target") == target and answer.get("until") == fields.get("until")
+        assert answer.get("target") == (target and company.numbers[target]) and answer.get("until") == fields.get("until")
+        assert answer.get("via") == (target and [target])
         assert answer["activity"] == fields.get("activity", "none")
         assert answer["user"] == "kari" and answer["company"] == company.id
-        assert set(answer) - {"target", "until"} == PERSON, "no name, note or presence"
+        assert set(answer) - {"target", "until", "via"} == PERSON, "no name, note or presence"
+
+
+async def until_told(company, user, **wanted):
+    """The router worker hears of a change by itself, a little later."""
+    def told():
+        answer = company.route(user)
+        return answer if all(answer.get(name) == value for name, value in wanted.items()) else None
+    return await asyncio.to_thread(wait_until, told, f"a router asks for {user}, and is told {wanted}")
+
+
+async def test_forwards_are_followed_to_their_end(make_company):
+    company = make_company(users=("a", "b", "c"))
+    apps = {user: await company.app(user) for user in company.users}
+    outside = number()
+    await apps["a"].set("busy", forward="b")
+    await until_told(company, "a", action="forward", target=company.numbers["b"], via=["b"])
+    await apps["b"].set("away", forward="c")
+    await until_told(company, "a", action="forward", target=company.numbers["c"], via=["b", "c"])
+    await apps["c"].set("dnd")
+    await until_told(company, "a", action="unavailable", via=["b", "c"], target=None, availability="busy")
+    await apps["c"].set("dnd", forward=outside)
+    await until_told(company, "a", action="forward", target=outside, via=["b", "c"])
+    await apps["c"].set("busy", forward="support")
+    await until_told(company, "b", action="queue", target="support", via=["c"])
+    await apps["c"].set("busy", forward=company.numbers["a"])  # a circle: as if nothing was forwarded
+    for user, action in (("a", "busy"), ("b", "unavailable"), ("c", "busy")):
+        await until_told(company, user, action=action, target=None, via=None)
+
+
+async def test_a_long_chain_ends(make_company):
+    users = [f"u{i}" for i in range(12)]
+    company = make_company(users=users)
+    for user, after in zip(users, users[1:]):
+        app = await company.app(user)
+        await app.set("busy", forward=after)
+    await until_told(company, "u5", action="forward", target=company.numbers["u11"], via=users[6:])
+    await until_told(company, "u0", action="busy", target=None, via=None)
+
+
+async def test_a_forward_in_a_company_that_was_not_loaded(start_broker, make_company):
+    broker = start_broker()
+    company = make_company(broker=broker)
+    kari = await company.app("kari")
+    await kari.set("busy", forward="ola")
+    answer = company.route("kari")  # the first question of all
+    assert (answer["action"], answer["target"], answer["via"]) == ("forward", company.numbers["ola"], ["ola"])
+    company.provision([row for row in company.rows if row["user"] != "nina"])
 
 
 def test_without_consent_a_router_rings(make_company):

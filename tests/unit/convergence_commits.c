@@ -133,6 +133,8 @@ void world_set_profile(struct world *world, struct worker *worker) {
     snprintf(name, sizeof name, "n%u", random_below(&world->random, 2));
     snprintf(role, sizeof role, "r%u", random_below(&world->random, 9));
     struct record record = {.kind = RECORD_PROFILE, .profile = {.id = any_user(world), .name = name, .role = role}};
+    record.profile.queues = (struct texts){
+        .at = world_queues, .count = random_chance(&world->random, .7) ? QUEUES : random_below(&world->random, QUEUES)};
     commit(world, worker, &record, NULL, 1, false);
 }
 

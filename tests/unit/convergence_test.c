@@ -36,9 +36,11 @@ static bool waits(struct world *world, const struct call_record *call, const str
            (ended_at == 0 || now < ended_at + 5000);
 }
 
-static void count_seats(const struct state_record *state, const struct view *view, uint32_t seats[QUEUES][3]) {
+static void count_seats(const struct profile_record *profile, const struct state_record *state, const struct view *view,
+                        uint32_t seats[QUEUES][3]) {
     const struct log_in *log_ins = state->log_ins.at;
     for (uint32_t i = 0; i < state->log_ins.count; i++) {
+        if (!profile_has_queue(profile, log_ins[i].queue)) continue;
         bool free_now = view->availability == AVAILABILITY_AVAILABLE;
         bool wrap_up = view->activity != NULL && strcmp(view->activity, "wrap_up") == 0;
         seats[queue_index(log_ins[i].queue)][log_ins[i].pause != NULL ? 1 : free_now ? 0 : wrap_up ? 2 : 1]++;
@@ -60,7 +62,7 @@ static void find_truth(struct world *world, const struct leases *leases, struct 
         availability_derive(&state.state, settings ? &company.company : NULL, world->store.clock_ms, leases, &view);
         member_text(truth->members[u], availability_name(view.availability), view.activity, view.since, view.until,
                     presence_name(view.presence));
-        count_seats(&state.state, &view, seats);
+        count_seats(&profile.profile, &state.state, &view, seats);
     }
     for (uint32_t c = 0; c < CALLS; c++) {
         if (!load(world, RECORD_CALL, (const char *[]){"c0", "c1", "c2", "c3"}[c], &call) ||

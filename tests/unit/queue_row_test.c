@@ -10,6 +10,15 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+/* A person to whom the employer has assigned the queue. */
+static void commit_agent(struct bench *bench, const char *user) {
+    static const char *const queues[] = {"support"};
+    commit_person(bench, user);
+    struct record record = profile(user);
+    record.profile.queues = (struct texts){.at = queues, .count = 1, .present = true};
+    commit(bench, &record);
+}
+
 static void log_in(struct bench *bench, const char *user, const char *pause, const char *status,
                    int64_t wrap_up_until) {
     struct log_in log_in = {.queue = "support", .since = NOW, .pause = pause};
@@ -23,9 +32,9 @@ static void a_queue_row_follows_those_who_are_logged_in(void **state) {
     struct bench *bench = *state;
     struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
-    commit_person(bench, "kari");
-    commit_person(bench, "ola");
-    commit_person(bench, "nina");
+    commit_agent(bench, "kari");
+    commit_agent(bench, "ola");
+    commit_agent(bench, "nina");
     log_in(bench, "kari", NULL, NULL, 0); /* before the queue is known here */
     assert_false(company_has_queue(bench->company, "support"));
     expect_counts(walk_with(bench, filter, &cursor), 0, 0, 0, 0);
@@ -50,6 +59,23 @@ static void a_queue_row_follows_those_who_are_logged_in(void **state) {
     record = free_state("kari");
     commit(bench, &record);
     expect_counts(walk_with(bench, filter, &cursor), 0, 0, 0, 0); /* nothing to do with the queue */
+    filter_release(filter);
+}
+
+static void who_is_no_longer_assigned_counts_no_more(void **state) {
+    struct bench *bench = *state;
+    struct filter *filter = follow_queue(bench, "support");
+    uint64_t cursor = 0;
+    commit_agent(bench, "kari");
+    commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
+    log_in(bench, "kari", NULL, NULL, 0);
+    expect_queue(walk_with(bench, filter, &cursor), 1, 0, 0, 0, 0);
+    struct record record = profile("kari");
+    commit(bench, &record);
+    expect_queue(walk_with(bench, filter, &cursor), 0, 0, 0, 0, 0);
+    commit_agent(bench, "kari"); /* her state was written anew, without the log-in */
+    log_in(bench, "kari", NULL, NULL, 0);
+    expect_queue(walk_with(bench, filter, &cursor), 1, 0, 0, 0, 0);
     filter_release(filter);
 }
 
@@ -120,7 +146,7 @@ static void a_queue_that_is_gone_shows_zeros(void **state) {
     struct filter *filter = follow_queue(bench, "support");
     uint64_t cursor = 0;
     commit(bench, &(struct record){.kind = RECORD_QUEUE, .queue = {.id = "support"}});
-    commit_person(bench, "kari");
+    commit_agent(bench, "kari");
     log_in(bench, "kari", NULL, NULL, 0);
     expect_queue(walk_with(bench, filter, &cursor), 1, 0, 0, 0, 0);
     commit_tombstone(bench, "queue:support");
@@ -131,11 +157,9 @@ static void a_queue_that_is_gone_shows_zeros(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(a_queue_row_follows_those_who_are_logged_in),
-        CASE(a_queue_row_counts_the_calls_that_wait),
-        CASE(a_waiting_call_goes_with_its_worker),
-        CASE(an_ended_call_is_forgotten_after_a_while),
-        CASE(a_queue_that_is_gone_shows_zeros),
+        CASE(a_queue_row_follows_those_who_are_logged_in), CASE(who_is_no_longer_assigned_counts_no_more),
+        CASE(a_queue_row_counts_the_calls_that_wait),      CASE(a_waiting_call_goes_with_its_worker),
+        CASE(an_ended_call_is_forgotten_after_a_while),    CASE(a_queue_that_is_gone_shows_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

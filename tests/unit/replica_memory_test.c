@@ -59,7 +59,10 @@ static int put_person(struct run *run, const char *user, const char *number) {
         .session = "s", .device = "d", .incarnation = "1-w", .state = "idle", .state_at = NOW};
     struct log_in log_ins[] = {{.queue = "support", .since = NOW}, {.queue = user, .since = NOW}};
     int error = put(run, &(struct record){.kind = RECORD_PROFILE,
-                                          .profile = {.id = user, .name = user, .numbers = {&number, 1, true, false}}});
+                                          .profile = {.id = user,
+                                                      .name = user,
+                                                      .numbers = {&number, 1, true, false},
+                                                      .queues = {&user, 1, true, false}}});
     if (error) return error;
     return put(run, &(struct record){.kind = RECORD_STATE,
                                      .state = {.id = user,

@@ -1,0 +1,94 @@
+#include "broker/model/search.h"
+
+#include <string.h>
+
+/* One byte, or the second of a letter that UTF-8 writes as C3 80 to C3 9E (À to Þ, without ×), made small. */
+static char fold(const char *text, size_t i) {
+    unsigned char byte = (unsigned char)text[i];
+    if (byte >= 'A' && byte <= 'Z') return (char)(byte + 32);
+    bool in_latin = i > 0 && (unsigned char)text[i - 1] == 0xC3;
+    if (in_latin && byte >= 0x80 && byte <= 0x9E && byte != 0x97) return (char)(byte + 32);
+    return (char)byte;
+}
+
+static bool is_between_words(char byte) {
+    return byte == ' ' || byte == '-' || byte == '.' || byte == ',' || byte == '\'' || byte == '/' || byte == '_';
+}
+
+/* ---- What is looked for ---- */
+
+static void take_digits(struct search *search, const char *text) {
+    size_t length = 0;
+    for (; *text; text++) {
+        bool digit = *text >= '0' && *text <= '9';
+        if (!digit && !strchr(" +-()", *text)) break;
+        if (digit && length < LEDIG_NUMBER_CHARS_MAX) search->digits[length++] = *text;
+    }
+    search->digits[*text || length < 2 ? 0 : length] = 0;
+}
+
+void search_begin(struct search *search, const char *text) {
+    *search = (struct search){0};
+    take_digits(search, text);
+    bool inside = false;
+    for (size_t i = 0; text[i] && i < SEARCH_BYTES_MAX - 1; i++) {
+        bool between = is_between_words(text[i]);
+        search->text[i] = between ? 0 : fold(text, i);
+        if (!between && !inside) {
+            if (search->word_count == SEARCH_WORDS_MAX) break;
+            search->words[search->word_count++] = &search->text[i];
+        }
+        inside = !between;
+    }
+}
+
+/* ---- Who fits ---- */
+
+static bool begins(const char *text, size_t at, const char *word) {
+    for (; *word; at++, word++)
+        if (!text[at] || fold(text, at) != *word) return false;
+    return true;
+}
+
+/* Whether a word of the text begins so; *first tells whether it is the first one. */
+static bool has_word(const char *text, const char *word, bool *first) {
+    if (!text) return false;
+    bool at_start = true, seen = false;
+    for (size_t i = 0; text[i]; i++) {
+        bool between = is_between_words(text[i]);
+        if (!between && at_start) {
+            if (begins(text, i, word)) {
+                *first = !seen;
+                return true;
+            }
+            seen = true;
+        }
+        at_start = between;
+    }
+    return false;
+}
+
+static bool has_number(const struct search *search, const struct profile_record *profile) {
+    if (!search->digits[0]) return false;
+    for (uint32_t i = 0; i < profile->numbers.count; i++)
+        if (strstr(profile->numbers.at[i], search->digits)) return true;
+    return false;
+}
+
+enum search_rank search_rank(const struct search *search, const struct profile_record *profile) {
+    enum search_rank rank = SEARCH_NAME;
+    bool first;
+    if (has_number(search, profile)) return SEARCH_ELSEWHERE;
+    if (search->word_count == 0) return SEARCH_NONE;
+    for (size_t i = 0; i < search->word_count; i++) {
+        const char *word = search->words[i];
+        if (has_word(profile->name, word, &first)) {
+            if (i == 0 && !first && rank < SEARCH_WORD) rank = SEARCH_WORD;
+        } else if (has_word(profile->department, word, &first) || begins(profile->id, 0, word)) {
+            rank = SEARCH_ELSEWHERE;
+        } else {
+            return SEARCH_NONE;
+        }
+    }
+    return rank;
+}

@@ -1,0 +1,94 @@
+#include "broker/service/agents.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_MS 86400000LL
+
+static const char *const names[STRATEGY_COUNT] = {"longest_idle", "round_robin", "fewest_calls", "ring_all"};
+
+bool strategy_parse(const char *name, enum strategy *strategy) {
+    *strategy = STRATEGY_LONGEST_IDLE;
+    if (!name) return true;
+    for (int i = 0; i < STRATEGY_COUNT; i++) {
+        if (strcmp(names[i], name) != 0) continue;
+        *strategy = (enum strategy)i;
+        return true;
+    }
+    return false;
+}
+
+const char *strategy_name(enum strategy strategy) {
+    return names[strategy];
+}
+
+static const struct log_in *find_log_in(const struct state_record *state, const char *queue) {
+    const struct log_in *log_ins = state->log_ins.at;
+    for (uint32_t i = 0; i < state->log_ins.count; i++)
+        if (strcmp(log_ins[i].queue, queue) == 0) return &log_ins[i];
+    return NULL;
+}
+
+bool agent_is_free(const struct profile_record *profile, const struct state_record *state, const struct view *view,
+                   const char *queue) {
+    const struct log_in *log_in = state ? find_log_in(state, queue) : NULL;
+    return log_in && !log_in->pause && profile_has_queue(profile, queue) &&
+           view->availability == AVAILABILITY_AVAILABLE;
+}
+
+/* Idle since the last call ended, or since the log-in where there was none. */
+static int64_t rank(const struct state_record *state, const struct log_in *log_in, enum strategy strategy,
+                    int64_t now_ms) {
+    switch (strategy) {
+    case STRATEGY_ROUND_ROBIN:
+        return state->claimed_at;
+    case STRATEGY_FEWEST_CALLS:
+        return state->calls_day == now_ms / DAY_MS ? state->calls_today : 0;
+    case STRATEGY_LONGEST_IDLE:
+    case STRATEGY_RING_ALL:
+    case STRATEGY_COUNT:
+        break;
+    }
+    return state->last_call_ended_at > log_in->since ? state->last_call_ended_at : log_in->since;
+}
+
+struct gathering {
+    const char *queue;
+    enum strategy strategy;
+    int64_t now_ms;
+    struct agent *agents;
+    size_t count;
+};
+
+static void gather(void *arg, const struct member *member) {
+    struct gathering *gathering = arg;
+    const struct state_record *state = member_state(member);
+    const struct log_in *log_in = state ? find_log_in(state, gathering->queue) : NULL;
+    if (!log_in || gathering->count == AGENTS_MAX || !profile_has_queue(member_profile(member), gathering->queue))
+        return;
+    const struct view *view = member_view(member);
+    gathering->agents[gathering->count++] =
+        (struct agent){.member = member,
+                       .is_free = agent_is_free(member_profile(member), state, view, gathering->queue),
+                       .free_at = view->until,
+                       .rank = rank(state, log_in, gathering->strategy, gathering->now_ms)};
+}
+
+/* The same on every worker: by id, where the facts are the same. */
+static int in_order(const void *a, const void *b) {
+    const struct agent *x = a, *y = b;
+    if (x->is_free != y->is_free) return x->is_free ? -1 : 1;
+    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    return strcmp(member_user(x->member), member_user(y->member));
+}
+
+size_t agents_of(const struct company *company, const char *queue, enum strategy strategy, int64_t now_ms,
+                 struct agent agents[static AGENTS_MAX], size_t *free_count) {
+    struct gathering gathering = {queue, strategy, now_ms, agents, 0};
+    company_each_agent(company, queue, gather, &gathering);
+    qsort(agents, gathering.count, sizeof *agents, in_order);
+    *free_count = 0;
+    while (*free_count < gathering.count && agents[*free_count].is_free)
+        ++*free_count;
+    return gathering.count;
+}

@@ -1,0 +1,206 @@
+#include "broker/service/claim_change.h"
+
+#include <string.h>
+
+static bool is_claimed(const struct leg *leg) {
+    return strcmp(leg->state, "claimed") == 0;
+}
+
+static bool was_answered(const struct leg *leg) {
+    return strcmp(leg->state, "active") == 0 || strcmp(leg->state, "held") == 0;
+}
+
+static bool is_excluded(const struct claim_change *change, const char *user) {
+    for (size_t i = 0; i < change->excluded_count; i++)
+        if (strcmp(change->excluded[i], user) == 0) return true;
+    return false;
+}
+
+static size_t find_person(const struct claim_change *change, const char *user) {
+    size_t i = 0;
+    while (i < change->people_count && strcmp(change->people[i], user) != 0)
+        i++;
+    return i;
+}
+
+/* A leg that stands: of a claim, as long as it has not given itself back. */
+static bool stands(const struct claim_change *change, const struct leg *leg) {
+    return !is_claimed(leg) || leg->claim_until > change->now_ms;
+}
+
+/* ---- One person's part ---- */
+
+static int drop_own(const struct claim_change *change, struct state_record *state, struct arena *arena) {
+    const struct own_call *old = state->calls.at;
+    struct own_call *list = arena_take(arena, (state->calls.count + 1u) * sizeof *list);
+    uint32_t count = 0;
+    if (!list) return LEDIG_ENO_MEMORY;
+    for (uint32_t i = 0; i < state->calls.count; i++)
+        if (strcmp(old[i].call, change->call) != 0) list[count++] = old[i];
+    state->calls.at = list;
+    state->calls.count = count;
+    return 0;
+}
+
+static int put_own(const struct claim_change *change, struct state_record *state, struct arena *arena) {
+    int error = drop_own(change, state, arena);
+    if (error) return error;
+    struct own_call *list =
+        (struct own_call *)(uintptr_t)state->calls.at; /* drop_own made it, with room for one more */
+    list[state->calls.count++] = (struct own_call){.call = change->call,
+                                                   .state = "claimed",
+                                                   .since = change->now_ms,
+                                                   .ends_at = change->now_ms + change->lease_ms,
+                                                   .router = change->router,
+                                                   .direction = "in",
+                                                   .queue = change->queue};
+    state->claimed_at = change->now_ms;
+    return 0;
+}
+
+static bool is_free(const struct claim_change *change, const struct update_entity *profile,
+                    const struct update_entity *state) {
+    struct view view;
+    if (!profile->current || !state->current) return false;
+    availability_derive(&state->current->state, change->settings, change->now_ms, change->leases, &view);
+    return agent_is_free(&profile->current->profile, &state->current->state, &view, change->queue);
+}
+
+/* ---- The call ---- */
+
+/* Takes those out whose claim is over, or whom the router excludes; the others stay. Returns how many stay. */
+static int release(struct claim_change *change, struct update_entity *entities, bool all, struct leg *legs,
+                   uint32_t *count, struct arena *arena) {
+    struct call_record *call = &entities[0].next.call;
+    const struct leg *old = call->legs.at;
+    *count = 0;
+    for (uint32_t i = 0; i < call->legs.count; i++) {
+        if (!all && stands(change, &old[i]) && !is_excluded(change, old[i].user)) {
+            legs[(*count)++] = old[i];
+            continue;
+        }
+        entities[0].action = STORE_WRITE;
+        struct update_entity *state = &entities[2 + 2 * find_person(change, old[i].user)];
+        if (!state->current) continue;
+        int error = drop_own(change, &state->next.state, arena);
+        if (error) return error;
+        state->action = STORE_WRITE;
+    }
+    return 0;
+}
+
+/* Whether everybody on the call stands among the people; if not, `missing` tells who does not. */
+static bool knows_all(struct claim_change *change, const struct call_record *call) {
+    const struct leg *legs = call->legs.at;
+    change->outcome.missing_count = 0;
+    for (uint32_t i = 0; i < call->legs.count && i < CLAIM_AGENTS_MAX; i++)
+        if (find_person(change, legs[i].user) == change->people_count)
+            strcpy(change->outcome.missing[change->outcome.missing_count++], legs[i].user);
+    return change->outcome.missing_count == 0;
+}
+
+static void tell(struct claim_change *change, const struct leg *legs, uint32_t count) {
+    struct claim_outcome *outcome = &change->outcome;
+    outcome->count = 0;
+    for (uint32_t i = 0; i < count && i < CLAIM_AGENTS_MAX; i++) {
+        strcpy(outcome->users[outcome->count++], legs[i].user);
+        if (legs[i].claim_until > outcome->until_ms) outcome->until_ms = legs[i].claim_until;
+    }
+}
+
+static int check(struct claim_change *change, const struct record *before) {
+    const struct leg *legs = before ? before->call.legs.at : NULL;
+    if (!before) return 0;
+    if (!knows_all(change, &before->call)) return LEDIG_EMOVED_ON;
+    change->outcome.has_ended = before->call.ended_at != 0;
+    change->outcome.was_answered = before->call.answered_at != 0;
+    for (uint32_t i = 0; i < before->call.legs.count; i++)
+        change->outcome.was_answered |= was_answered(&legs[i]);
+    return change->outcome.has_ended || change->outcome.was_answered ? LEDIG_ECONFLICT : 0;
+}
+
+static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
+                 struct arena *arena) {
+    size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : 1;
+    for (size_t i = 0; i < change->people_count && *count < wanted; i++) {
+        struct update_entity *state = &entities[2 + 2 * i];
+        if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;
+        int error = put_own(change, &state->next.state, arena);
+        if (error) return error;
+        state->action = STORE_WRITE;
+        legs[(*count)++] = (struct leg){.user = change->people[i],
+                                        .state = "claimed",
+                                        .since = change->now_ms,
+                                        .claim_until = change->now_ms + change->lease_ms};
+    }
+    return 0;
+}
+
+static void write_call(const struct claim_change *change, struct update_entity *entity, const struct leg *legs,
+                       uint32_t count) {
+    struct call_record *call = &entity->next.call;
+    call->id = change->call;
+    call->queue = change->queue;
+    if (!call->arrived_at) call->arrived_at = change->now_ms;
+    if (change->router) call->router = change->router;
+    call->event_at = change->now_ms;
+    call->legs = (struct list){legs, count, true};
+    call->incarnation = NULL;
+    call->poll_until = 0;
+    entity->action = STORE_WRITE;
+}
+
+/* It keeps the place that it had. */
+static void wait(struct claim_change *change, struct call_record *call) {
+    call->incarnation = change->incarnation;
+    call->poll_until = change->now_ms + change->wait_ms;
+    change->outcome.arrived_at = call->arrived_at;
+}
+
+int claim_change_apply(struct claim_change *change, struct update_entity *entities, struct arena *arena) {
+    change->outcome = (struct claim_outcome){0};
+    struct leg *legs = arena_take(arena, 2 * CLAIM_AGENTS_MAX * sizeof *legs);
+    uint32_t count = 0;
+    int error = legs ? check(change, entities[0].current) : LEDIG_ENO_MEMORY;
+    if (!error) error = release(change, entities, false, legs, &count, arena);
+    if (error) return error;
+    if (count > 0) { /* the same claim as before */
+        tell(change, legs, count);
+        if (entities[0].action != STORE_WRITE) return UPDATE_NOTHING;
+        write_call(change, &entities[0], legs, count);
+        return 0;
+    }
+    error = claim(change, entities, legs, &count, arena);
+    if (error) return error;
+    change->outcome.is_new = count > 0;
+    tell(change, legs, count);
+    bool waits = count == 0 && change->wait_ms > 0 && change->incarnation;
+    if (count == 0 && !waits && entities[0].action != STORE_WRITE)
+        return UPDATE_NOTHING; /* nobody, and nobody to release */
+    write_call(change, &entities[0], legs, count);
+    if (waits) wait(change, &entities[0].next.call);
+    return 0;
+}
+
+int claim_change_release(struct claim_change *change, struct update_entity *entities, struct arena *arena) {
+    change->outcome = (struct claim_outcome){0};
+    if (!entities[0].current) return LEDIG_ENOT_FOUND;
+    struct leg *legs = arena_take(arena, 2 * CLAIM_AGENTS_MAX * sizeof *legs);
+    uint32_t count;
+    int error = legs ? check(change, entities[0].current) : LEDIG_ENO_MEMORY;
+    if (!error) error = release(change, entities, true, legs, &count, arena);
+    if (error) return error;
+    if (entities[0].action != STORE_WRITE) return UPDATE_NOTHING;
+    struct call_record *call = &entities[0].next.call;
+    call->legs = (struct list){0};
+    call->event_at = change->now_ms;
+    return 0;
+}
+
+int claim_change_leave(struct claim_change *change, struct update_entity *entities) {
+    struct call_record *call = &entities[0].next.call;
+    if (!entities[0].current || !shape_same_text(call->incarnation, change->incarnation)) return UPDATE_NOTHING;
+    call->poll_until = change->now_ms;
+    entities[0].action = STORE_WRITE;
+    return 0;
+}

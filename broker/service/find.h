@@ -1,0 +1,12 @@
+/* find: who is it that somebody is looking for? */
+#ifndef LEDIG_SERVICE_FIND_H
+#define LEDIG_SERVICE_FIND_H
+
+#include "broker/service/session.h"
+
+#define FIND_LIMIT_DEFAULT 20
+#define FIND_LIMIT_MAX 50 /* nobody reads further */
+
+void find_answer(struct session *session, uint32_t id, const struct message_find *find);
+
+#endif

@@ -1,0 +1,20 @@
+/* Where a call to a person goes who has forwarded it: each step is derived anew from where the one before points. Pure,
+ * on a replica. */
+#ifndef LEDIG_SERVICE_ROUTING_FORWARD_H
+#define LEDIG_SERVICE_ROUTING_FORWARD_H
+
+#include "broker/model/company.h"
+
+#define FORWARD_STEPS_MAX 8 /* more is a circle that nobody has noticed, or as good as one */
+
+struct forwarded {
+    enum route_action action;
+    const char *target; /* the number or the queue that the call goes to; NULL = none. Lent until the next apply */
+    size_t count;       /* people on the way, the first one not counted */
+    const char *via[FORWARD_STEPS_MAX];
+};
+
+/* A circle, too many steps, and a forward to somebody who has left, are as if nothing was forwarded. */
+void routing_follow(const struct company *company, const struct member *first, struct forwarded *forwarded);
+
+#endif

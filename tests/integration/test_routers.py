@@ -1,0 +1,87 @@
+"""Routers that live, fall silent and come back: their calls hang on them."""
+
+import asyncio
+
+import pytest
+
+from broker_process import PATIENCE_S, unique
+from ledig_client import now_ms
+from test_calls import Switch
+from test_router import is_problem
+
+LEASE_MS = 1_500
+
+
+@pytest.fixture
+def switch(start_broker, make_company):
+    broker = start_broker(router_lease_ms=LEASE_MS, verify_ms=200)
+    return Switch(make_company(broker=broker))
+
+
+def beat(switch, router, token=None, **body):
+    return switch.broker.http("PUT", f"/v1/routers/{router}", token=token or switch.token, body=body or None)
+
+
+async def beats_until(switch, condition, what, **body):
+    """Heartbeats of the router `pbx`, as often as it takes."""
+    deadline = now_ms() + PATIENCE_S * 1000
+    while not condition():
+        assert now_ms() < deadline, what
+        assert beat(switch, "pbx", **body).status == 200
+        await asyncio.sleep(LEASE_MS / 10_000)
+
+
+async def test_a_silent_routers_calls_end_with_it(switch):
+    ola, call = await switch.company.app("ola"), unique("call")
+    assert beat(switch, "pbx-1").json == {"lease_ms": LEASE_MS}
+    switch.report(call, 1, user="kari", state="active", router="pbx-1")
+    await ola.sees("kari", activity="in_call")
+    await ola.sees("kari", availability="available")  # nothing came for longer than the lease
+    is_problem(beat(switch, "pbx-1"), 410, "conflict", "router")
+    is_problem(switch.put(call, 2, user="kari", state="active", router="pbx-1"), 410, "conflict", "router")
+    switch.report(call, 2, user="kari", state="active", router="pbx-2")  # it took a new id, and tells what lives
+    await ola.sees("kari", activity="in_call")
+
+
+async def test_a_heartbeat_keeps_its_calls(switch):
+    ola, call = await switch.company.app("ola"), unique("call")
+    switch.report(call, 1, user="kari", state="active", router="pbx")
+    await ola.sees("kari", activity="in_call")
+    mark, until = ola.mark(), now_ms() + 2 * LEASE_MS
+    await beats_until(switch, lambda: now_ms() > until, "two leases have passed", calls=[call])
+    assert all(row["activity"] == "in_call" for row in ola.rows_since(mark, "kari")) and ola.members["kari"]["activity"] == "in_call"
+
+
+async def test_an_end_that_got_lost_is_healed_by_the_next_heartbeats(switch):
+    """A lamp that stays red for hours after a call that is over: reported against IvozProvider (1570)."""
+    ola, lost, lives = await switch.company.app("ola"), unique("call"), unique("call")
+    switch.report(lost, 1, user="kari", state="active", router="pbx")
+    switch.report(lives, 1, user="nina", state="active", router="pbx")
+    await ola.sees("kari", activity="in_call")
+    await beats_until(switch, lambda: ola.members["kari"]["availability"] == "available", "kari's call is over", calls=[lives])
+    assert ola.members["nina"]["activity"] == "in_call"
+    switch.report(lost, 2, user="kari", state="active", router="pbx")  # ended is ended
+    assert switch.company.route("kari")["action"] == "ring"
+
+
+async def test_two_switches_have_routers_of_their_own(switch):
+    other = switch.broker.token("other", switch.company.id, "router")
+    assert beat(switch, "pbx").status == beat(switch, "pbx", token=other).status == 200
+
+
+@pytest.mark.parametrize("router, body, status, code, field", [
+    ("Pbx 1", None, 400, "bad_request", "router"), ("pbx", b"[]", 400, "bad_request", None),
+    ("pbx", b'{"calls":{}}', 400, "bad_request", "calls"), ("pbx", b'{"calls":[7]}', 400, "bad_request", "calls"),
+    ("pbx", b'{"calls":' + str([str(i) for i in range(10001)]).replace("'", '"').encode() + b"}", 413, "too_large", "calls")])
+def test_bad_input(switch, router, body, status, code, field):
+    answer = switch.broker.http("PUT", f"/v1/routers/{router.replace(' ', '%20')}", token=switch.token, body=body,
+                                content_type="application/json")
+    is_problem(answer, status, code, field)
+
+
+def test_only_routers_beat(switch):
+    for role in ("member", "admin", "switchboard"):
+        token = switch.broker.token("kari", switch.company.id, role)
+        is_problem(beat(switch, "pbx", token=token), 403, "forbidden")
+    is_problem(switch.broker.http("PUT", "/v1/routers/pbx"), 401, "unauthorized")
+    is_problem(switch.broker.http("GET", "/v1/routers/pbx", token=switch.token), 405, "bad_request")

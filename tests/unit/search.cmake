@@ -1,0 +1,1 @@
+set(search_libraries ledig_model)
