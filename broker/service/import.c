@@ -1,4 +1,5 @@
 #include "broker/service/import.h"
+#include "broker/service/roster_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,12 @@ static void on_idle(uv_idle_t *idle) {
         import_end(import, result);
     else
         check_numbers(import);
+}
+
+bool import_runs(const struct service *service, const char *company) {
+    for (const struct import *import = service->imports; import; import = import->next)
+        if (strcmp(import->company, company) == 0) return true;
+    return false;
 }
 
 int import_start(struct service *service, const char *company, bool dry_run, struct http_exchange *exchange,
@@ -105,12 +112,6 @@ static void check_numbers(struct import *import) {
 
 /* ---- What would change? ---- */
 
-static bool texts_have(const struct texts *texts, const char *text) {
-    for (uint32_t i = 0; i < texts->count; i++)
-        if (strcmp(texts->at[i], text) == 0) return true;
-    return false;
-}
-
 static int note_dropped(struct import *import, const char *number, const struct roster_entry *entry) {
     if (import->dropped_count == import->dropped_capacity) {
         size_t capacity = import->dropped_capacity ? import->dropped_capacity * 2 : 16;
@@ -145,7 +146,7 @@ static int look_at_entry(struct import *import, struct roster_entry *entry, cons
     entry->change = !stored->bytes ? ROSTER_CREATED : changes ? ROSTER_CHANGED : ROSTER_UNCHANGED;
     const struct texts *after = entry->is_queue ? &record->queue.numbers : &record->profile.numbers;
     for (uint32_t i = 0; i < before.count; i++) {
-        int error = texts_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
+        int error = roster_rules_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
         if (error) return error;
     }
     return 0;

@@ -49,6 +49,9 @@ struct import {
 int import_start(struct service *service, const char *company, bool dry_run, struct http_exchange *exchange,
                  const uint8_t *bytes, size_t length, import_done done);
 
+/* Whether an import of this company is under way. */
+bool import_runs(const struct service *service, const char *company);
+
 /* ---- Between import.c and import_apply.c ---- */
 
 /* Ends it, with 0 or an error. */
