@@ -5,8 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <utlist.h>
+
+#define NUMBERS_MAX (2 * LEDIG_NUMBERS_COUNT_MAX) /* those that were dropped, and those that were taken */
+#define SETTLE_TRIES_MAX 30                       /* each waits for the store as long as every request does */
 
 static void begin(struct edit *edit);
 
@@ -38,7 +40,7 @@ static void end(struct edit *edit) {
 }
 
 static void refuse(struct edit *edit, int error, const char *field, const char *why) {
-    http_problem(edit->exchange, error, field, why);
+    if (edit->exchange) http_problem(edit->exchange, error, field, why);
     end(edit);
 }
 
@@ -76,31 +78,37 @@ static void answer_failed(struct edit *edit, int error) {
         refuse(edit, error, NULL, NULL);
 }
 
-static void on_given(void *arg, int error) {
-    struct giving *giving = arg;
-    struct edit *edit = giving->edit;
-    int failure = giving->error;
-    free(giving);
-    /* all else is done; at most the numbers stay taken in vain, until their owner takes or drops them */
-    if (error) log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", edit->company);
-    if (failure)
+static void finish(struct edit *edit, int failure) {
+    if (!edit->exchange)
+        end(edit);
+    else if (failure)
         answer_failed(edit, failure);
     else
         answer(edit);
 }
 
+static void complain(const struct edit *edit) {
+    log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", edit->company);
+}
+
+static void on_given(void *arg, int error) {
+    struct giving *giving = arg;
+    struct edit *edit = giving->edit;
+    int failure = giving->error;
+    free(giving);
+    if (error) complain(edit); /* all else is done */
+    finish(edit, failure);
+}
+
 static void give_back(struct edit *edit, const char *const *numbers, size_t count, int failure) {
     struct giving *giving = count > 0 ? malloc(sizeof *giving) : NULL;
     if (!giving) {
-        if (failure)
-            answer_failed(edit, failure);
-        else
-            answer(edit);
+        finish(edit, failure);
         return;
     }
     *giving = (struct giving){edit, failure};
     char owner[ROSTER_OWNER_BYTES];
-    const char *owners[LEDIG_NUMBERS_COUNT_MAX];
+    const char *owners[NUMBERS_MAX];
     roster_rules_owner(edit->company, edit->entry.is_queue, edit->id, owner);
     for (size_t i = 0; i < count; i++)
         owners[i] = owner;
@@ -114,22 +122,74 @@ void edit_note_dropped(struct edit *edit, const struct texts *before, const stru
             snprintf(edit->dropped[edit->dropped_count++], E164_BYTES, "%s", before->at[i]);
 }
 
-void edit_committed(struct edit *edit, int error, uint64_t version) {
-    const char *numbers[LEDIG_NUMBERS_COUNT_MAX];
+/* Of those that were dropped or taken, the ones that the entity does not have. */
+static size_t find_vain(const struct edit *edit, const struct texts *has, const char *numbers[static NUMBERS_MAX]) {
+    const struct texts *wanted = &edit->entry.numbers;
     size_t count = 0;
-    edit->version = version;
-    if (error == LEDIG_EUNAVAILABLE || edit->service->closing) { /* it may have taken effect: the numbers stay taken */
-        refuse(edit, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");
+    for (uint32_t i = 0; i < wanted->count; i++)
+        if (edit->was_free[i] && !roster_rules_have(has, wanted->at[i])) numbers[count++] = wanted->at[i];
+    for (size_t i = 0; i < edit->dropped_count; i++)
+        if (!roster_rules_have(has, edit->dropped[i])) numbers[count++] = edit->dropped[i];
+    return count;
+}
+
+/* ---- A commit of which nobody knows whether it took effect: once the store answers again, the record tells which
+ * numbers are to be given back. Nobody waits for that, but for the next edit of the entity. ---- */
+
+static void settle(struct edit *edit);
+
+static int decode_numbers(const struct edit *edit, const struct store_record *stored, struct texts *numbers) {
+    struct record *record = arena_take(edit->arena, sizeof *record);
+    *numbers = (struct texts){0};
+    if (!record) return LEDIG_ENO_MEMORY;
+    if (!stored->bytes) return 0;
+    int error = record_decode(stored->bytes, stored->length, edit->arena, record);
+    if (!error) *numbers = edit->entry.is_queue ? record->queue.numbers : record->profile.numbers;
+    return error;
+}
+
+static void on_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                    size_t count) {
+    struct edit *edit = arg;
+    const char *numbers[NUMBERS_MAX];
+    struct texts has;
+    (void)head;
+    (void)count;
+    if (error == LEDIG_EUNAVAILABLE && !edit->service->closing && ++edit->settle_tries < SETTLE_TRIES_MAX) {
+        settle(edit);
         return;
     }
-    if (error) {
-        for (uint32_t i = 0; i < edit->entry.numbers.count; i++)
-            if (edit->was_free[i]) numbers[count++] = edit->entry.numbers.at[i];
-    } else {
-        for (; count < edit->dropped_count; count++)
-            numbers[count] = edit->dropped[count];
+    if (!error) error = decode_numbers(edit, &records[0], &has);
+    if (!error && !edit->service->closing) {
+        give_back(edit, numbers, find_vain(edit, &has, numbers), 0);
+        return;
     }
-    give_back(edit, numbers, count, error);
+    complain(edit);
+    end(edit);
+}
+
+static void settle(struct edit *edit) {
+    char name[ENTITY_NAME_BYTES_MAX];
+    const char *entity = name;
+    entity_name(edit->entry.is_queue ? RECORD_QUEUE : RECORD_PROFILE, edit->id, name);
+    store_read(edit->service->store, edit->company, &entity, 1, on_read, edit);
+}
+
+void edit_committed(struct edit *edit, int error, uint64_t version) {
+    static const struct texts none = {0};
+    const char *numbers[NUMBERS_MAX];
+    edit->version = version;
+    if (error == LEDIG_EUNAVAILABLE || edit->service->closing) {
+        http_problem(edit->exchange, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");
+        edit->exchange = NULL;
+        if (edit->service->closing || find_vain(edit, &none, numbers) == 0)
+            end(edit);
+        else
+            settle(edit);
+        return;
+    }
+    if (error) edit->dropped_count = 0;
+    give_back(edit, numbers, find_vain(edit, error ? &none : &edit->entry.numbers, numbers), error);
 }
 
 /* ---- Taking numbers ---- */
@@ -137,10 +197,10 @@ void edit_committed(struct edit *edit, int error, uint64_t version) {
 static void on_taken(void *arg, int error, size_t which) {
     struct edit *edit = arg;
     (void)which;
-    if (edit->service->closing) error = LEDIG_EUNAVAILABLE;
-    if (error)
-        refuse(edit, error, error == LEDIG_ECONFLICT ? "numbers" : NULL,
-               error == LEDIG_ECONFLICT ? "a number is in use by another" : NULL);
+    if (error == LEDIG_ECONFLICT)
+        refuse(edit, error, "numbers", "a number is in use by another");
+    else if (error || edit->service->closing)
+        edit_committed(edit, LEDIG_EUNAVAILABLE, 0); /* some may have been taken */
     else
         edit->kind->commit(edit);
 }
@@ -176,132 +236,6 @@ static void begin(struct edit *edit) {
 
 /* ---- The request ---- */
 
-bool edit_says(const struct edit *edit, const char *field) {
-    return edit->verb == EDIT_REPLACE || json_object_get(edit->document, field) != NULL;
-}
-
-bool edit_read_text(struct edit *edit, struct json_reader *reader, enum roster_column column, const char *field,
-                    const char **text) {
-    if (!edit_says(edit, field)) return true;
-    if (!json_reader_text(reader, edit->document, field, LEDIG_NAME_CHARS_MAX, text)) return false;
-    const char *reason = *text ? roster_rules_text(*text, strlen(*text)) : NULL;
-    if (reason) return json_reader_fail(reader, field, reason);
-    edit->fields |= ROSTER_FIELD(column);
-    return true;
-}
-
-bool edit_read_name(struct edit *edit, struct json_reader *reader, bool is_needed) {
-    if (!edit_read_text(edit, reader, ROSTER_NAME, "name", &edit->entry.name)) return false;
-    const char *at = edit->entry.name;
-    while (at && (*at == ' ' || *at == '\t'))
-        at++;
-    if (at && !*at) edit->entry.name = NULL;
-    return !is_needed || !edit_says(edit, "name") || edit->entry.name || json_reader_fail(reader, "name", "is missing");
-}
-
-/* A list of texts, each at most `bytes_max` long. */
-static bool take_list(const struct edit *edit, struct json_reader *reader, const char *field, const json_t **list) {
-    *list = json_object_get(edit->document, field);
-    if (!*list || json_is_null(*list)) *list = NULL;
-    size_t i;
-    const json_t *text;
-    if (*list && !json_is_array(*list)) return json_reader_fail(reader, field, "must be a list of texts");
-    json_array_foreach(*list, i, text) if (!json_is_string(text)) return json_reader_fail(reader, field,
-                                                                                          "must be a list of texts");
-    return true;
-}
-
-bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
-    const json_t *list, *text;
-    size_t i;
-    if (!edit_says(edit, "numbers")) return true;
-    if (!take_list(edit, reader, "numbers", &list)) return false;
-    const char **at = arena_take(edit->arena, (LEDIG_NUMBERS_COUNT_MAX + 1) * sizeof *at);
-    struct texts *numbers = &edit->entry.numbers;
-    if (!at) return json_reader_fail(reader, "numbers", "out of memory");
-    numbers->at = at;
-    json_array_foreach(list, i, text) {
-        char number[E164_BYTES];
-        const char *reason =
-            roster_rules_number(json_string_value(text), json_string_length(text), numbers->count, number);
-        if (!reason && roster_rules_have(numbers, number)) reason = "a number stands in the list twice";
-        if (reason) return json_reader_fail(reader, "numbers", reason);
-        at[numbers->count] = arena_text(edit->arena, number, strlen(number));
-        if (!at[numbers->count++]) return json_reader_fail(reader, "numbers", "out of memory");
-    }
-    edit->fields |= ROSTER_FIELD(ROSTER_NUMBERS);
-    return true;
-}
-
-bool edit_read_queues(struct edit *edit, struct json_reader *reader) {
-    const json_t *list, *text;
-    size_t i;
-    if (!edit_says(edit, "queues")) return true;
-    if (!take_list(edit, reader, "queues", &list)) return false;
-    const char **at = arena_take(edit->arena, (LEDIG_QUEUES_COUNT_MAX + 1) * sizeof *at);
-    struct texts *queues = &edit->entry.queues;
-    if (!at) return json_reader_fail(reader, "queues", "out of memory");
-    queues->at = at;
-    json_array_foreach(list, i, text) {
-        if (roster_rules_have(queues, json_string_value(text))) continue;
-        const char *reason = roster_rules_queue(json_string_value(text), queues->count);
-        if (reason) return json_reader_fail(reader, "queues", reason);
-        at[queues->count++] = json_string_value(text);
-    }
-    edit->fields |= ROSTER_FIELD(ROSTER_QUEUES);
-    return true;
-}
-
-/* A field that nobody knows is more likely a slip than meant, and a PUT would take away what it was to say. It is named
- * if it looks like the name of one. */
-static bool knows_all(const struct edit *edit, struct json_reader *reader) {
-    const char *key;
-    json_t *value;
-    json_object_foreach(edit->document, key, value) {
-        const char *const *known = edit->kind->fields;
-        while (*known && strcmp(*known, key) != 0)
-            known++;
-        if (*known) continue;
-        size_t word = strspn(key, "abcdefghijklmnopqrstuvwxyz_");
-        bool is_name = word > 0 && !key[word] && word <= ROSTER_FIELD_CHARS_MAX;
-        return json_reader_fail(reader, is_name ? key : NULL, "there is no such field here");
-    }
-    return true;
-}
-
-static bool is_json(const char *content_type) {
-    static const char *const types[] = {"application/json", "application/merge-patch+json"};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        size_t length = strlen(types[i]);
-        if (strncasecmp(content_type, types[i], length) == 0 &&
-            (!content_type[length] || strchr("; \t", content_type[length])))
-            return true;
-    }
-    return false;
-}
-
-/* False after an answer. */
-static bool take_body(struct edit *edit, const struct http_request *request) {
-    struct json_reader reader = {0};
-    if (!is_json(request->content_type)) {
-        http_problem_as(edit->exchange, 415, LEDIG_EBAD_REQUEST, NULL, "Content-Type: application/json is needed",
-                        NULL);
-        return false;
-    }
-    if (request->length > EDIT_BODY_BYTES_MAX) {
-        http_problem(edit->exchange, LEDIG_ETOO_LARGE, NULL, "the body is larger than 32 KiB");
-        return false;
-    }
-    edit->document = json_loadb((const char *)request->body, request->length, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(edit->document)) {
-        http_problem(edit->exchange, LEDIG_EBAD_REQUEST, NULL, "the body is no JSON object, or has a key twice");
-        return false;
-    }
-    if (knows_all(edit, &reader) && edit->kind->read(edit, &reader)) return true;
-    http_problem(edit->exchange, LEDIG_EBAD_REQUEST, reader.field, reader.why);
-    return false;
-}
-
 static struct edit *edit_create(struct service *service, const struct edit_kind *kind, const char *company,
                                 const char *id) {
     struct edit *edit = calloc(1, sizeof *edit);
@@ -319,6 +253,12 @@ static struct edit *edit_create(struct service *service, const struct edit_kind 
     return edit;
 }
 
+bool edit_runs(const struct service *service, const char *company) {
+    for (const struct edit *edit = service->edits; edit; edit = edit->next)
+        if (strcmp(edit->company, company) == 0) return true;
+    return false;
+}
+
 void edit_start(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
                 struct http_exchange *exchange, const struct http_request *request) {
     if (import_runs(service, company)) {
@@ -332,7 +272,7 @@ void edit_start(struct service *service, const struct edit_kind *kind, const cha
     }
     edit->exchange = exchange;
     edit->verb = request->method == HTTP_PUT ? EDIT_REPLACE : request->method == HTTP_PATCH ? EDIT_CHANGE : EDIT_REMOVE;
-    if (edit->verb != EDIT_REMOVE && !take_body(edit, request))
+    if (edit->verb != EDIT_REMOVE && !edit_read_body(edit, request))
         end(edit);
     else if (!must_wait(edit))
         begin(edit);

@@ -29,7 +29,7 @@ struct edit_kind {
 struct edit {
     struct edit *before, *next; /* of the service */
     struct service *service;
-    struct http_exchange *exchange;
+    struct http_exchange *exchange; /* NULL: has been answered */
     const struct edit_kind *kind;
     enum edit_verb verb;
     json_t *document;
@@ -46,6 +46,7 @@ struct edit {
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
     size_t dropped_count;
     uint64_t version;
+    unsigned settle_tries;
     void *removal; /* what the kind keeps meanwhile */
 
     char company[LEDIG_ID_CHARS_MAX + 1], id[LEDIG_ID_CHARS_MAX + 1];
@@ -54,6 +55,12 @@ struct edit {
 /* PUT, PATCH or DELETE of one entity. The token was checked. Answers, at once or later. */
 void edit_start(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
                 struct http_exchange *exchange, const struct http_request *request);
+
+/* Reads and checks the body; false after an answer. */
+bool edit_read_body(struct edit *edit, const struct http_request *request);
+
+/* Whether any of this company is under way. */
+bool edit_runs(const struct service *service, const char *company);
 
 /* ---- For the kinds ---- */
 

@@ -1,5 +1,5 @@
 #include "broker/service/import.h"
-#include "broker/service/roster_rules.h"
+#include "broker/service/edit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +32,13 @@ void import_end(struct import *import, int error) {
  * ends here, and one that waits for the store ends with the answer that store_close gives. */
 static void on_idle(uv_idle_t *idle) {
     struct import *import = idle->data;
-    int result = import->service->closing ? LEDIG_EUNAVAILABLE : roster_read(import->roster, IMPORT_LINES_A_STEP);
+    int result = import->service->closing ? LEDIG_EUNAVAILABLE
+                 : import->is_read        ? 0
+                                          : roster_read(import->roster, IMPORT_LINES_A_STEP);
     if (result == 1) return;
+    import->is_read = true;
+    if (result == 0 && edit_runs(import->service, import->company))
+        return; /* they end soon, and none begins while an import runs */
     uv_idle_stop(idle);
     if (result < 0 || import->roster->fault_count > 0)
         import_end(import, result);

@@ -28,6 +28,7 @@ struct import {
     import_done done;
     char company[LEDIG_ID_CHARS_MAX + 1];
     bool dry_run;
+    bool is_read;
     bool company_exists;
     bool queues_done; /* people are written after the queues that they are in */
     uint8_t *bytes;

@@ -1,11 +1,14 @@
 """People, queues and companies, told by HTTP one by one: at once on every screen, or not at all."""
 
 import concurrent.futures
+import os
+import signal
 
 import pytest
 
 from broker_process import csv_text, number, unique, wait_until
 from conftest import person
+from ledig_client import Refused
 from test_calls import Switch, leg
 from test_claims import Desk, ready
 from test_hostile import redis
@@ -104,6 +107,8 @@ async def test_who_is_deleted_is_gone_wholly(company, office):
     assert int(redis(company.broker, "HGET", f"ledig:{{{company.id}}}:head", "pruned")) > 0
     switch.report(call, 2, state="ended")
     await ola.sees("ola", availability="available")
+    with pytest.raises(Refused):
+        await company.app("kari")
     # the number is free again, and the id too: somebody else, who has consented to nothing
     office.done("PUT", "/users/kari", dict(name="En annen", numbers=[company.numbers["kari"]]), 201)
     await ola.until(lambda: "kari" in ola.profiles)
@@ -124,6 +129,33 @@ async def test_an_app_that_was_away_hears_of_the_deletion(company, office):
     else:
         await back.until(lambda: back.live)
         assert "kari" not in back.profiles
+
+
+async def test_a_claim_on_one_who_is_deleted_goes_to_another(company, office):
+    desk, call = Desk(company), unique("call")
+    await ready(desk, company, "kari", "ola")
+    assert desk.claimed(call) == ["kari"]
+    office.done("DELETE", "/users/kari", status=204)
+    assert desk.claimed(call) == ["ola"]
+
+
+def test_what_got_no_answer_can_be_asked_again(start_broker, make_company):
+    broker = start_broker(store_timeout_ms=400)
+    office, to, lost = Office(make_company(broker=broker, consent=False)), number(), number()
+    before = office.user("kari")
+    os.kill(broker.redis_pid(), signal.SIGSTOP)
+    try:
+        for method, path, body in (("PUT", "/users/per", dict(name="Per", numbers=[to])), ("PATCH", "/users/nina", dict(numbers=[lost])), ("DELETE", "/users/ola", None), ("DELETE", "/queues/support", None)):
+            assert is_problem(office.http(method, path, body), 503, "unavailable")
+        assert office.user("kari") == before, "what is known can be read meanwhile"
+    finally:
+        os.kill(broker.redis_pid(), signal.SIGCONT)
+    broker.wait_ready()
+    assert office.http("PUT", "/users/per", dict(name="Per", numbers=[to])).status in (200, 201)
+    wait_until(lambda: office.http("DELETE", "/users/ola").status in (204, 404), "ola is gone")
+    wait_until(lambda: office.http("PATCH", "/users/kari", dict(numbers=[lost])).status == 200 or office.user("nina")["numbers"] == [lost],
+               "a number that was taken in vain is free again")
+    assert broker.route(to, office.id)["user"] == "per" and office.http("GET", "/users/ola").status == 404
 
 
 # ---- numbers ----
