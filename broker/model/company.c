@@ -198,6 +198,18 @@ void company_each_call(const struct company *company, void (*tell)(void *arg, co
         if (call->record != NULL) tell(arg, call->record);
 }
 
+void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
+                         void *arg) {
+    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
+        if (member->profile != NULL) tell(arg, member);
+}
+
+void company_each_queue(const struct company *company, void (*tell)(void *arg, const struct queue_record *queue),
+                        void *arg) {
+    for (const struct queue *queue = company->queues; queue != NULL; queue = queue->hh.next)
+        if (queue->record != NULL) tell(arg, queue->record);
+}
+
 bool company_has_queue(const struct company *company, const char *id) {
     const struct queue *queue = queue_find(company, id);
     return queue != NULL && queue->record != NULL;

@@ -99,6 +99,12 @@ void company_each_agent(const struct company *company, const char *queue,
 /* Each call that is known, ended ones too; `call` must not change the company. */
 void company_each_call(const struct company *company, void (*call)(void *arg, const struct call_record *record),
                        void *arg);
+
+/* Each person and each queue that there is, in no order; these must not change the company. */
+void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
+                         void *arg);
+void company_each_queue(const struct company *company, void (*tell)(void *arg, const struct queue_record *queue),
+                        void *arg);
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);

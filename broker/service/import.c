@@ -1,4 +1,5 @@
 #include "broker/service/import.h"
+#include "broker/service/edit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,24 @@ void import_end(struct import *import, int error) {
  * ends here, and one that waits for the store ends with the answer that store_close gives. */
 static void on_idle(uv_idle_t *idle) {
     struct import *import = idle->data;
-    int result = import->service->closing ? LEDIG_EUNAVAILABLE : roster_read(import->roster, IMPORT_LINES_A_STEP);
+    int result = import->service->closing ? LEDIG_EUNAVAILABLE
+                 : import->is_read        ? 0
+                                          : roster_read(import->roster, IMPORT_LINES_A_STEP);
     if (result == 1) return;
+    import->is_read = true;
+    if (result == 0 && edit_runs(import->service, import->company))
+        return; /* they end soon, and none begins while an import runs */
     uv_idle_stop(idle);
     if (result < 0 || import->roster->fault_count > 0)
         import_end(import, result);
     else
         check_numbers(import);
+}
+
+bool import_runs(const struct service *service, const char *company) {
+    for (const struct import *import = service->imports; import; import = import->next)
+        if (strcmp(import->company, company) == 0) return true;
+    return false;
 }
 
 int import_start(struct service *service, const char *company, bool dry_run, struct http_exchange *exchange,
@@ -105,12 +117,6 @@ static void check_numbers(struct import *import) {
 
 /* ---- What would change? ---- */
 
-static bool texts_have(const struct texts *texts, const char *text) {
-    for (uint32_t i = 0; i < texts->count; i++)
-        if (strcmp(texts->at[i], text) == 0) return true;
-    return false;
-}
-
 static int note_dropped(struct import *import, const char *number, const struct roster_entry *entry) {
     if (import->dropped_count == import->dropped_capacity) {
         size_t capacity = import->dropped_capacity ? import->dropped_capacity * 2 : 16;
@@ -145,7 +151,7 @@ static int look_at_entry(struct import *import, struct roster_entry *entry, cons
     entry->change = !stored->bytes ? ROSTER_CREATED : changes ? ROSTER_CHANGED : ROSTER_UNCHANGED;
     const struct texts *after = entry->is_queue ? &record->queue.numbers : &record->profile.numbers;
     for (uint32_t i = 0; i < before.count; i++) {
-        int error = texts_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
+        int error = roster_rules_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
         if (error) return error;
     }
     return 0;

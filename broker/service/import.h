@@ -28,6 +28,7 @@ struct import {
     import_done done;
     char company[LEDIG_ID_CHARS_MAX + 1];
     bool dry_run;
+    bool is_read;
     bool company_exists;
     bool queues_done; /* people are written after the queues that they are in */
     uint8_t *bytes;
@@ -48,6 +49,9 @@ struct import {
 /* Begins; `done` is called once, from the loop. LEDIG_ENO_MEMORY. */
 int import_start(struct service *service, const char *company, bool dry_run, struct http_exchange *exchange,
                  const uint8_t *bytes, size_t length, import_done done);
+
+/* Whether an import of this company is under way. */
+bool import_runs(const struct service *service, const char *company);
 
 /* ---- Between import.c and import_apply.c ---- */
 

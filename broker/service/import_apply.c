@@ -1,6 +1,7 @@
 /* The second half of an import, once all of it is known to be right. */
 #include "broker/log.h"
 #include "broker/service/import.h"
+#include "broker/service/roster_rules.h"
 
 #include <string.h>
 
@@ -8,44 +9,9 @@ static void take_numbers(struct import *import);
 static void write_entries(struct import *import);
 static void give_dropped(struct import *import);
 
-/* ---- What a line makes of a record ---- */
-
-static bool set_text(const char **to, const char *text) {
-    if (shape_same_text(*to, text)) return false;
-    *to = text;
-    return true;
-}
-
-static bool set_texts(struct texts *to, const struct texts *texts) {
-    bool same = to->count == texts->count;
-    for (uint32_t i = 0; same && i < texts->count; i++)
-        same = strcmp(to->at[i], texts->at[i]) == 0;
-    if (same) return false;
-    *to = *texts;
-    return true;
-}
-
-/* What the file has no column for, and all that it knows nothing of, stays as it is. */
+/* A queue that people name and no line defines only comes into being. */
 bool import_merge(const struct roster *roster, const struct roster_entry *entry, bool exists, struct record *record) {
-    bool changes = !exists;
-    if (entry->is_queue) {
-        struct queue_record *queue = &record->queue;
-        queue->id = entry->id;
-        if (!entry->name) return changes; /* no line defines it */
-        changes |= set_text(&queue->name, entry->name);
-        if (roster_has(roster, ROSTER_NUMBERS)) changes |= set_texts(&queue->numbers, &entry->numbers);
-        return changes;
-    }
-    struct profile_record *profile = &record->profile;
-    profile->id = entry->id;
-    changes |= set_text(&profile->name, entry->name);
-    if (roster_has(roster, ROSTER_NUMBERS)) changes |= set_texts(&profile->numbers, &entry->numbers);
-    if (roster_has(roster, ROSTER_DEPARTMENT)) changes |= set_text(&profile->department, entry->department);
-    if (roster_has(roster, ROSTER_QUEUES)) changes |= set_texts(&profile->queues, &entry->queues);
-    if (!roster_has(roster, ROSTER_ROLE)) return changes;
-    if (profile->role && strcmp(profile->role, "member") == 0) profile->role = NULL; /* the two are the same */
-    changes |= set_text(&profile->role, entry->role);
-    return changes;
+    return roster_rules_merge(entry, entry->name ? roster_fields(roster) : 0, exists, record);
 }
 
 /* ---- Giving numbers back, since one of them was taken by another meanwhile ---- */

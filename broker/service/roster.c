@@ -1,6 +1,6 @@
 #include "broker/service/roster.h"
-#include "broker/service/e164.h"
 #include "broker/service/provisioning.h"
+#include "broker/service/roster_rules.h"
 #include "protocol/errors.h"
 
 #include <stdio.h>
@@ -31,7 +31,14 @@ static void complain(struct roster *roster, enum roster_column column, const cha
     roster_complain(roster, roster->csv.record_line, column_names[column], reason);
 }
 
-bool roster_has(const struct roster *roster, enum roster_column column) {
+unsigned roster_fields(const struct roster *roster) {
+    unsigned fields = 0;
+    for (unsigned c = 0; c < ROSTER_COLUMN_COUNT; c++)
+        if (roster->columns[c] >= 0) fields |= ROSTER_FIELD(c);
+    return fields;
+}
+
+static bool roster_has(const struct roster *roster, enum roster_column column) {
     return roster->columns[column] >= 0;
 }
 
@@ -146,13 +153,9 @@ static int take_text(struct roster *roster, enum roster_column which, const char
     struct span span = column(roster, which);
     *text = NULL;
     if (span.length == 0) return 0;
-    for (size_t i = 0; i < span.length; i++)
-        if ((unsigned char)span.at[i] < 0x20 || span.at[i] == 0x7f) {
-            complain(roster, which, "a control character");
-            return 0;
-        }
-    if (shape_characters(span.at, span.length) > LEDIG_NAME_CHARS_MAX) {
-        complain(roster, which, "longer than 120 characters");
+    const char *reason = roster_rules_text(span.at, span.length);
+    if (reason) {
+        complain(roster, which, reason);
         return 0;
     }
     *text = arena_text(roster->arena, span.at, span.length);
@@ -163,9 +166,9 @@ static int take_id(struct roster *roster, struct roster_entry *entry) {
     struct span span = column(roster, ROSTER_USER);
     char *id = arena_text(roster->arena, span.at, span.length);
     if (!id) return LEDIG_ENO_MEMORY;
-    if (!shape_is_id(id)) {
-        complain(roster, ROSTER_USER,
-                 span.length == 0 ? "is missing" : "no id: up to 64 of a-z, 0-9, dot, dash, underscore");
+    const char *reason = roster_rules_id(id);
+    if (reason) {
+        complain(roster, ROSTER_USER, reason);
         return 0;
     }
     struct roster_key *before;
@@ -176,14 +179,11 @@ static int take_id(struct roster *roster, struct roster_entry *entry) {
 }
 
 static void take_role(struct roster *roster, struct roster_entry *entry) {
-    static const char *const roles[] = {"switchboard", "lead", "admin"};
     struct span span = column(roster, ROSTER_ROLE);
-    if (span.length == 0 || span_is(span, "member")) return;
     entry->is_queue = span_is(span, "queue");
     if (entry->is_queue) return;
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-        if (span_is(span, roles[i])) entry->role = roles[i];
-    if (!entry->role) complain(roster, ROSTER_ROLE, "none of member, switchboard, lead, admin, queue");
+    if (roster_rules_role(span.at, span.length, &entry->role))
+        complain(roster, ROSTER_ROLE, "none of member, switchboard, lead, admin, queue");
 }
 
 /* The next word of a list that blanks separate; false at its end. */
@@ -201,17 +201,10 @@ static bool next_word(struct span *rest, struct span *word) {
     return word->length > 0;
 }
 
-static bool texts_have(const char *const *at, uint32_t count, const char *text) {
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(at[i], text) == 0) return true;
-    return false;
-}
-
 const char *roster_owner(struct roster *roster, const struct roster_entry *entry) {
-    char owner[2 * LEDIG_ID_CHARS_MAX + sizeof "/queue/"];
-    int length =
-        snprintf(owner, sizeof owner, "%s/%s/%s", roster->company, entry->is_queue ? "queue" : "user", entry->id);
-    return arena_text(roster->arena, owner, (size_t)length);
+    char owner[ROSTER_OWNER_BYTES];
+    roster_rules_owner(roster->company, entry->is_queue, entry->id, owner);
+    return arena_text(roster->arena, owner, strlen(owner));
 }
 
 static int own_number(struct roster *roster, const struct roster_entry *entry, const char *number) {
@@ -237,12 +230,9 @@ static int take_numbers(struct roster *roster, struct roster_entry *entry) {
     while (next_word(&rest, &word)) {
         char number[E164_BYTES];
         struct roster_key *before;
-        if (e164_parse(word.at, word.length, number) != 0) {
-            complain(roster, ROSTER_NUMBERS, "no number in E.164: a plus, then 5 to 15 digits");
-            return 0;
-        }
-        if (count == LEDIG_NUMBERS_COUNT_MAX) {
-            complain(roster, ROSTER_NUMBERS, "more than 16 numbers");
+        const char *reason = roster_rules_number(word.at, word.length, count, number);
+        if (reason) {
+            complain(roster, ROSTER_NUMBERS, reason);
             return 0;
         }
         int error = note_key(roster, &roster->taken, number, strlen(number), &before);
@@ -274,13 +264,10 @@ static int take_queues(struct roster *roster, struct roster_entry *entry) {
     while (next_word(&rest, &word)) {
         const char *queue = arena_text(roster->arena, word.at, word.length);
         if (!queue) return LEDIG_ENO_MEMORY;
-        if (!shape_is_id(queue)) {
-            complain(roster, ROSTER_QUEUES, "no id of a queue: up to 64 of a-z, 0-9, dot, dash, underscore");
-            return 0;
-        }
-        if (texts_have(at, count, queue)) continue;
-        if (count == LEDIG_QUEUES_COUNT_MAX) {
-            complain(roster, ROSTER_QUEUES, "more than 64 queues");
+        if (roster_rules_have(&(struct texts){.at = at, .count = count}, queue)) continue;
+        const char *reason = roster_rules_queue(queue, count);
+        if (reason) {
+            complain(roster, ROSTER_QUEUES, reason);
             return 0;
         }
         struct roster_key *before;

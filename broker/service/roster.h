@@ -88,6 +88,7 @@ void roster_complain(struct roster *roster, uint32_t line, const char *field, co
 /* As the index of numbers names it: "acme/user/kari". In the roster's arena; NULL when out of memory. */
 const char *roster_owner(struct roster *roster, const struct roster_entry *entry);
 
-bool roster_has(const struct roster *roster, enum roster_column column);
+/* The columns that the file has, as a set of ROSTER_FIELD. */
+unsigned roster_fields(const struct roster *roster);
 
 #endif

@@ -1,25 +1,21 @@
 #include "broker/service/router_api.h"
+#include "broker/service/api_path.h"
 #include "broker/service/calls.h"
 #include "broker/service/claims.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
-#include "broker/service/provisioning.h"
+#include "broker/service/provisioning_api.h"
 #include "broker/service/routers.h"
 #include "broker/service/routing.h"
 #include "broker/service/service.h"
 
 #include <string.h>
 
-static void refuse_method(struct http_exchange *exchange, const char *allowed) {
-    json_t *members = json_pack("{s:s}", "allow", allowed);
-    http_problem_as(exchange, 405, LEDIG_EBAD_REQUEST, NULL, "this path has no such method", members);
-}
-
 /* ---- For whoever watches the process: no token ---- */
 
 static void answer_health(struct http_exchange *exchange, const struct http_request *request) {
     if (request->method != HTTP_GET)
-        refuse_method(exchange, "GET");
+        api_refuse_method(exchange, "GET");
     else
         http_answer_json(exchange, 200, json_pack("{s:b}", "ok", 1));
 }
@@ -27,7 +23,7 @@ static void answer_health(struct http_exchange *exchange, const struct http_requ
 static void answer_readiness(const struct service *service, struct http_exchange *exchange,
                              const struct http_request *request) {
     if (request->method != HTTP_GET) {
-        refuse_method(exchange, "GET");
+        api_refuse_method(exchange, "GET");
         return;
     }
     bool ready = service_is_ready(service);
@@ -43,21 +39,11 @@ static void answer_readiness(const struct service *service, struct http_exchange
 
 /* ---- With a token ---- */
 
-static bool take_claims(const struct service *service, struct http_exchange *exchange,
-                        const struct http_request *request, struct token_claims *claims) {
-    int error = request->bearer[0] ? token_check(service->key, request->bearer, service_now_ms(service), claims)
-                                   : LEDIG_EUNAUTHORIZED;
-    if (!error) return true;
-    http_problem(exchange, LEDIG_EUNAUTHORIZED, NULL,
-                 request->bearer[0] ? "the token is wrong or expired" : "a token is needed: Authorization: Bearer …");
-    return false;
-}
-
 static void answer_route(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
     struct token_claims claims;
     if (request->method != HTTP_GET && request->method != HTTP_POST) {
-        refuse_method(exchange, "GET, POST");
-    } else if (!take_claims(service, exchange, request, &claims)) {
+        api_refuse_method(exchange, "GET, POST");
+    } else if (!api_take_claims(service, exchange, request, &claims)) {
         return;
     } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
@@ -66,25 +52,11 @@ static void answer_route(struct service *service, struct http_exchange *exchange
     }
 }
 
-static void answer_import(struct service *service, const char *company, struct http_exchange *exchange,
-                          const struct http_request *request) {
-    struct token_claims claims;
-    if (request->method != HTTP_POST) {
-        refuse_method(exchange, "POST");
-    } else if (!take_claims(service, exchange, request, &claims)) {
-        return;
-    } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
-    } else {
-        provisioning_import(service, company, exchange, request);
-    }
-}
-
 /* Whether the token is a router's, for this company; answers if not. A company that the token does not cover looks like
  * one that does not exist. */
 static bool is_router_of(struct service *service, const char *company, struct http_exchange *exchange,
                          const struct http_request *request, struct token_claims *claims) {
-    if (!take_claims(service, exchange, request, claims)) return false;
+    if (!api_take_claims(service, exchange, request, claims)) return false;
     if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR)
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
     else if (!token_covers(claims, company))
@@ -98,7 +70,7 @@ static void answer_call(struct service *service, const char *company, const char
                         const struct http_request *request) {
     struct token_claims claims;
     if (request->method != HTTP_PUT)
-        refuse_method(exchange, "PUT");
+        api_refuse_method(exchange, "PUT");
     else if (!is_router_of(service, company, exchange, request, &claims))
         return;
     else if (!json_reader_is_call(call))
@@ -109,8 +81,8 @@ static void answer_call(struct service *service, const char *company, const char
 }
 
 /* "{queue}/claims" */
-static void answer_queue(struct service *service, const char *company, const char *rest, struct http_exchange *exchange,
-                         const struct http_request *request) {
+static void answer_claims(struct service *service, const char *company, const char *rest,
+                          struct http_exchange *exchange, const struct http_request *request) {
     struct token_claims claims;
     char queue[LEDIG_ID_CHARS_MAX + 1];
     const char *slash = strchr(rest, '/');
@@ -122,7 +94,7 @@ static void answer_queue(struct service *service, const char *company, const cha
     memcpy(queue, rest, length);
     queue[length] = 0;
     if (request->method != HTTP_POST)
-        refuse_method(exchange, "POST");
+        api_refuse_method(exchange, "POST");
     else if (!is_router_of(service, company, exchange, request, &claims))
         return;
     else if (!shape_is_id(queue))
@@ -135,7 +107,7 @@ static void answer_claim(struct service *service, const char *company, const cha
                          const struct http_request *request) {
     struct token_claims claims;
     if (request->method != HTTP_DELETE)
-        refuse_method(exchange, "DELETE");
+        api_refuse_method(exchange, "DELETE");
     else if (!is_router_of(service, company, exchange, request, &claims))
         return;
     else if (!json_reader_is_call(call))
@@ -148,8 +120,8 @@ static void answer_router(struct service *service, const char *router, struct ht
                           const struct http_request *request) {
     struct token_claims claims;
     if (request->method != HTTP_PUT)
-        refuse_method(exchange, "PUT");
-    else if (!take_claims(service, exchange, request, &claims))
+        api_refuse_method(exchange, "PUT");
+    else if (!api_take_claims(service, exchange, request, &claims))
         return;
     else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
@@ -157,23 +129,6 @@ static void answer_router(struct service *service, const char *router, struct ht
         http_problem(exchange, LEDIG_EBAD_REQUEST, "router", "must be 1 to 64 of a-z, 0-9, . _ -");
     else
         routers_heartbeat(service, &claims, router, exchange, request);
-}
-
-/* "/v1/companies/{company}/{what}", or "/v1/companies/{company}/{what}/{id}" where `id` is not NULL. */
-static bool is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1],
-                          const char **id) {
-    static const char prefix[] = "/v1/companies/";
-    size_t what_length = strlen(what);
-    if (strncmp(path, prefix, sizeof prefix - 1) != 0) return false;
-    const char *name = path + sizeof prefix - 1;
-    const char *end = strchr(name, '/');
-    if (!end || (size_t)(end - name) > LEDIG_ID_CHARS_MAX || strncmp(end + 1, what, what_length) != 0) return false;
-    const char *rest = end + 1 + what_length;
-    if (id ? *rest != '/' : *rest != 0) return false;
-    if (id) *id = rest + 1;
-    memcpy(company, name, (size_t)(end - name));
-    company[end - name] = '\0';
-    return shape_is_id(company);
 }
 
 void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
@@ -187,13 +142,13 @@ void router_api_handle(void *arg, struct http_exchange *exchange, const struct h
         answer_readiness(service, exchange, request);
     else if (strcmp(request->path, "/v1/route") == 0)
         answer_route(service, exchange, request);
-    else if (is_of_company(request->path, "import", company, NULL))
-        answer_import(service, company, exchange, request);
-    else if (is_of_company(request->path, "calls", company, &id))
+    else if (api_is_of_company(request->path, "calls", company, &id))
         answer_call(service, company, id, exchange, request);
-    else if (is_of_company(request->path, "queues", company, &id))
-        answer_queue(service, company, id, exchange, request);
-    else if (is_of_company(request->path, "claims", company, &id))
+    else if (api_is_of_company(request->path, "queues", company, &id) && strchr(id, '/'))
+        answer_claims(service, company, id, exchange, request);
+    else if (provisioning_api_handle(service, exchange, request))
+        return;
+    else if (api_is_of_company(request->path, "claims", company, &id))
         answer_claim(service, company, id, exchange, request);
     else if (strncmp(request->path, routers, strlen(routers)) == 0)
         answer_router(service, request->path + strlen(routers), exchange, request);

@@ -53,6 +53,7 @@ struct service {
     struct fanout fanout;
     struct routing routing;
     struct import *imports; /* that are under way; see provisioning.h */
+    struct edit *edits;     /* utlist: those under way, and those that wait for them; see edit.h */
     struct session_room room;
     struct session *with_deadline; /* utlist: sessions without hello, and those within their grace */
     uv_timer_t sweep;              /* deadlines, silence, companies that nobody needs */

@@ -1,0 +1,37 @@
+#include "broker/service/api_path.h"
+#include "broker/service/http_problem.h"
+
+#include <string.h>
+
+void api_refuse_method(struct http_exchange *exchange, const char *allowed) {
+    json_t *members = json_pack("{s:s}", "allow", allowed);
+    http_problem_as(exchange, 405, LEDIG_EBAD_REQUEST, NULL, "this path has no such method", members);
+}
+
+bool api_take_claims(const struct service *service, struct http_exchange *exchange, const struct http_request *request,
+                     struct token_claims *claims) {
+    int error = request->bearer[0] ? token_check(service->key, request->bearer, service_now_ms(service), claims)
+                                   : LEDIG_EUNAUTHORIZED;
+    if (!error) return true;
+    http_problem(exchange, LEDIG_EUNAUTHORIZED, NULL,
+                 request->bearer[0] ? "the token is wrong or expired" : "a token is needed: Authorization: Bearer …");
+    return false;
+}
+
+bool api_is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1],
+                       const char **id) {
+    static const char prefix[] = "/v1/companies/";
+    if (strncmp(path, prefix, sizeof prefix - 1) != 0) return false;
+    const char *name = path + sizeof prefix - 1, *rest = strchrnul(name, '/');
+    size_t length = (size_t)(rest - name), what_length = strlen(what);
+    if (length > LEDIG_ID_CHARS_MAX) return false;
+    if (what_length > 0) {
+        if (*rest != '/' || strncmp(rest + 1, what, what_length) != 0) return false;
+        rest += 1 + what_length;
+    }
+    if (id ? *rest != '/' : *rest != 0) return false;
+    if (id) *id = rest + 1;
+    memcpy(company, name, length);
+    company[length] = '\0';
+    return shape_is_id(company);
+}

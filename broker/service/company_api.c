@@ -1,0 +1,63 @@
+#include "broker/service/company_api.h"
+#include "broker/service/http_problem.h"
+#include "broker/service/look.h"
+
+#include <jansson.h>
+
+/* ---- PUT ---- */
+
+static bool read_body(struct edit *edit, struct json_reader *reader) {
+    return edit_read_name(edit, reader, false);
+}
+
+static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    struct edit *edit = arg;
+    struct company_record *company = &entities[0].next.company;
+    (void)count;
+    (void)arena;
+    edit->has_company = true;
+    edit->is_new = !entities[0].current;
+    if (!edit->is_new && shape_same_text(company->name, edit->entry.name)) return UPDATE_NOTHING;
+    company->id = edit->id;
+    company->name = edit->entry.name;
+    entities[0].action = STORE_WRITE;
+    return 0;
+}
+
+static void on_done(void *arg, int error, uint64_t version) {
+    edit_committed(arg, error, version);
+}
+
+static void commit(struct edit *edit) {
+    struct update_target target = {RECORD_COMPANY, edit->id};
+    int error = update_start(edit->service, edit->company, &target, 1, apply, on_done, edit);
+    if (error) edit_committed(edit, error, 0);
+}
+
+static const char *const fields[] = {"name",   "company", "off_work", "users",
+                                     "queues", "version", NULL}; /* all but the name as a GET gave them */
+
+const struct edit_kind company_kind = {
+    .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
+
+/* ---- GET ---- */
+
+static void count_one(void *arg, const struct queue_record *queue) {
+    (void)queue;
+    ++*(json_int_t *)arg;
+}
+
+static void answer(const struct look *look) {
+    const struct company *company = look_company(look);
+    const struct company_record *settings = company_settings(company);
+    json_int_t queues = 0;
+    company_each_queue(company, count_one, &queues);
+    http_answer_json(look->exchange, 200,
+                     json_pack("{s:s,s:s*,s:s*,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
+                               "off_work", settings->off_work, "users", (json_int_t)company_member_count(company),
+                               "queues", queues, "version", (json_int_t)company_version(company)));
+}
+
+void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {
+    look_start(&(struct look){.service = service, .exchange = exchange, .answer = answer}, company);
+}

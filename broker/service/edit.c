@@ -1,0 +1,279 @@
+#include "broker/service/edit.h"
+#include "broker/log.h"
+#include "broker/service/http_problem.h"
+#include "broker/service/import.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define NUMBERS_MAX (2 * LEDIG_NUMBERS_COUNT_MAX) /* those that were dropped, and those that were taken */
+#define SETTLE_TRIES_MAX 30                       /* each waits for the store as long as every request does */
+
+static void begin(struct edit *edit);
+
+/* ---- Whose turn is it? ---- */
+
+static bool concerns_same(const struct edit *a, const struct edit *b) {
+    return a->kind == b->kind && strcmp(a->company, b->company) == 0 && strcmp(a->id, b->id) == 0;
+}
+
+static struct edit *next_of_same(const struct edit *edit) {
+    for (struct edit *other = edit->next; other; other = other->next)
+        if (concerns_same(other, edit)) return other;
+    return NULL;
+}
+
+static bool must_wait(const struct edit *edit) {
+    for (const struct edit *other = edit->service->edits; other != edit; other = other->next)
+        if (concerns_same(other, edit)) return true;
+    return false;
+}
+
+static void end(struct edit *edit) {
+    struct edit *next = next_of_same(edit);
+    DL_DELETE2(edit->service->edits, edit, before, next);
+    json_decref(edit->document);
+    arena_free(edit->arena);
+    free(edit);
+    if (next) begin(next);
+}
+
+static void refuse(struct edit *edit, int error, const char *field, const char *why) {
+    if (edit->exchange) http_problem(edit->exchange, error, field, why);
+    end(edit);
+}
+
+/* ---- The answer ---- */
+
+static void answer(struct edit *edit) {
+    static const char *const verbs[] = {"replace", "change", "remove"};
+    log_event(LOG_INFO, "provisioned", "company=%s kind=%s verb=%s", edit->company, edit->kind->name,
+              verbs[edit->verb]);
+    if (edit->verb == EDIT_REMOVE) {
+        http_answer(edit->exchange, 204, "application/json", "", 0);
+    } else {
+        json_t *document = json_pack("{s:s}", "company", edit->company);
+        if (document) json_object_set_new(document, edit->kind->name, json_string(edit->id));
+        if (document && edit->version)
+            json_object_set_new(document, "version", json_integer((json_int_t)edit->version));
+        http_answer_json(edit->exchange, edit->is_new ? 201 : 200, document);
+    }
+    end(edit);
+}
+
+/* ---- Numbers that are to be given back: those that were dropped, or those that were taken in vain ---- */
+
+struct giving {
+    struct edit *edit;
+    int error; /* to answer with afterwards */
+};
+
+static void answer_failed(struct edit *edit, int error) {
+    if (error == LEDIG_ENOT_FOUND && !edit->has_company)
+        refuse(edit, error, NULL, "no such company");
+    else if (error == LEDIG_ENOT_FOUND)
+        refuse(edit, error, edit->kind->name, edit->kind->none);
+    else
+        refuse(edit, error, NULL, NULL);
+}
+
+static void finish(struct edit *edit, int failure) {
+    if (!edit->exchange)
+        end(edit);
+    else if (failure)
+        answer_failed(edit, failure);
+    else
+        answer(edit);
+}
+
+static void complain(const struct edit *edit) {
+    log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", edit->company);
+}
+
+static void on_given(void *arg, int error) {
+    struct giving *giving = arg;
+    struct edit *edit = giving->edit;
+    int failure = giving->error;
+    free(giving);
+    if (error) complain(edit); /* all else is done */
+    finish(edit, failure);
+}
+
+static void give_back(struct edit *edit, const char *const *numbers, size_t count, int failure) {
+    struct giving *giving = count > 0 ? malloc(sizeof *giving) : NULL;
+    if (!giving) {
+        finish(edit, failure);
+        return;
+    }
+    *giving = (struct giving){edit, failure};
+    char owner[ROSTER_OWNER_BYTES];
+    const char *owners[NUMBERS_MAX];
+    roster_rules_owner(edit->company, edit->entry.is_queue, edit->id, owner);
+    for (size_t i = 0; i < count; i++)
+        owners[i] = owner;
+    store_numbers_give(edit->service->store, numbers, owners, count, on_given, giving);
+}
+
+void edit_note_dropped(struct edit *edit, const struct texts *before, const struct texts *after) {
+    edit->dropped_count = 0;
+    for (uint32_t i = 0; i < before->count && edit->dropped_count < LEDIG_NUMBERS_COUNT_MAX; i++)
+        if (!roster_rules_have(after, before->at[i]))
+            snprintf(edit->dropped[edit->dropped_count++], E164_BYTES, "%s", before->at[i]);
+}
+
+/* Of those that were dropped or taken, the ones that the entity does not have. */
+static size_t find_vain(const struct edit *edit, const struct texts *has, const char *numbers[static NUMBERS_MAX]) {
+    const struct texts *wanted = &edit->entry.numbers;
+    size_t count = 0;
+    for (uint32_t i = 0; i < wanted->count; i++)
+        if (edit->was_free[i] && !roster_rules_have(has, wanted->at[i])) numbers[count++] = wanted->at[i];
+    for (size_t i = 0; i < edit->dropped_count; i++)
+        if (!roster_rules_have(has, edit->dropped[i])) numbers[count++] = edit->dropped[i];
+    return count;
+}
+
+/* ---- A commit of which nobody knows whether it took effect: once the store answers again, the record tells which
+ * numbers are to be given back. Nobody waits for that, but for the next edit of the entity. ---- */
+
+static void settle(struct edit *edit);
+
+static int decode_numbers(const struct edit *edit, const struct store_record *stored, struct texts *numbers) {
+    struct record *record = arena_take(edit->arena, sizeof *record);
+    *numbers = (struct texts){0};
+    if (!record) return LEDIG_ENO_MEMORY;
+    if (!stored->bytes) return 0;
+    int error = record_decode(stored->bytes, stored->length, edit->arena, record);
+    if (!error) *numbers = edit->entry.is_queue ? record->queue.numbers : record->profile.numbers;
+    return error;
+}
+
+static void on_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                    size_t count) {
+    struct edit *edit = arg;
+    const char *numbers[NUMBERS_MAX];
+    struct texts has;
+    (void)head;
+    (void)count;
+    if (error == LEDIG_EUNAVAILABLE && !edit->service->closing && ++edit->settle_tries < SETTLE_TRIES_MAX) {
+        settle(edit);
+        return;
+    }
+    if (!error) error = decode_numbers(edit, &records[0], &has);
+    if (!error && !edit->service->closing) {
+        give_back(edit, numbers, find_vain(edit, &has, numbers), 0);
+        return;
+    }
+    complain(edit);
+    end(edit);
+}
+
+static void settle(struct edit *edit) {
+    char name[ENTITY_NAME_BYTES_MAX];
+    const char *entity = name;
+    entity_name(edit->entry.is_queue ? RECORD_QUEUE : RECORD_PROFILE, edit->id, name);
+    store_read(edit->service->store, edit->company, &entity, 1, on_read, edit);
+}
+
+void edit_committed(struct edit *edit, int error, uint64_t version) {
+    static const struct texts none = {0};
+    const char *numbers[NUMBERS_MAX];
+    edit->version = version;
+    if (error == LEDIG_EUNAVAILABLE || edit->service->closing) {
+        http_problem(edit->exchange, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");
+        edit->exchange = NULL;
+        if (edit->service->closing || find_vain(edit, &none, numbers) == 0)
+            end(edit);
+        else
+            settle(edit);
+        return;
+    }
+    if (error) edit->dropped_count = 0;
+    give_back(edit, numbers, find_vain(edit, error ? &none : &edit->entry.numbers, numbers), error);
+}
+
+/* ---- Taking numbers ---- */
+
+static void on_taken(void *arg, int error, size_t which) {
+    struct edit *edit = arg;
+    (void)which;
+    if (error == LEDIG_ECONFLICT)
+        refuse(edit, error, "numbers", "a number is in use by another");
+    else if (error || edit->service->closing)
+        edit_committed(edit, LEDIG_EUNAVAILABLE, 0); /* some may have been taken */
+    else
+        edit->kind->commit(edit);
+}
+
+static void on_found(void *arg, int error, const char *const *owners, size_t count) {
+    struct edit *edit = arg;
+    if (edit->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (error) {
+        refuse(edit, error, NULL, NULL);
+        return;
+    }
+    char owner[ROSTER_OWNER_BYTES];
+    const char *own[LEDIG_NUMBERS_COUNT_MAX];
+    roster_rules_owner(edit->company, edit->entry.is_queue, edit->id, owner);
+    for (size_t i = 0; i < count; i++) {
+        edit->was_free[i] = owners[i] == NULL;
+        own[i] = owner;
+    }
+    store_numbers_take(edit->service->store, edit->entry.numbers.at, own, count, on_taken, edit);
+}
+
+static void begin(struct edit *edit) {
+    const struct texts *numbers = &edit->entry.numbers;
+    if (edit->service->closing)
+        refuse(edit, LEDIG_EUNAVAILABLE, NULL, NULL);
+    else if (edit->verb == EDIT_REMOVE)
+        edit->kind->remove(edit);
+    else if (numbers->count > 0)
+        store_numbers_find(edit->service->store, numbers->at, numbers->count, on_found, edit);
+    else
+        edit->kind->commit(edit);
+}
+
+/* ---- The request ---- */
+
+static struct edit *edit_create(struct service *service, const struct edit_kind *kind, const char *company,
+                                const char *id) {
+    struct edit *edit = calloc(1, sizeof *edit);
+    if (edit) edit->arena = arena_create();
+    if (!edit || !edit->arena) {
+        free(edit);
+        return NULL;
+    }
+    edit->service = service;
+    edit->kind = kind;
+    snprintf(edit->company, sizeof edit->company, "%s", company);
+    snprintf(edit->id, sizeof edit->id, "%s", id);
+    edit->entry.id = edit->id;
+    DL_APPEND2(service->edits, edit, before, next);
+    return edit;
+}
+
+bool edit_runs(const struct service *service, const char *company) {
+    for (const struct edit *edit = service->edits; edit; edit = edit->next)
+        if (strcmp(edit->company, company) == 0) return true;
+    return false;
+}
+
+void edit_start(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                struct http_exchange *exchange, const struct http_request *request) {
+    if (import_runs(service, company)) {
+        http_problem(exchange, LEDIG_ECONFLICT, NULL, "an import of this company is under way");
+        return;
+    }
+    struct edit *edit = edit_create(service, kind, company, id);
+    if (!edit) {
+        http_problem(exchange, LEDIG_ENO_MEMORY, NULL, NULL);
+        return;
+    }
+    edit->exchange = exchange;
+    edit->verb = request->method == HTTP_PUT ? EDIT_REPLACE : request->method == HTTP_PATCH ? EDIT_CHANGE : EDIT_REMOVE;
+    if (edit->verb != EDIT_REMOVE && !edit_read_body(edit, request))
+        end(edit);
+    else if (!must_wait(edit))
+        begin(edit);
+}

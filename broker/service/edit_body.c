@@ -1,0 +1,132 @@
+/* What the body of a PUT or PATCH says, checked by the same rules as the lines of a file. */
+#include "broker/service/edit.h"
+#include "broker/service/http_problem.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool edit_says(const struct edit *edit, const char *field) {
+    return edit->verb == EDIT_REPLACE || json_object_get(edit->document, field) != NULL;
+}
+
+bool edit_read_text(struct edit *edit, struct json_reader *reader, enum roster_column column, const char *field,
+                    const char **text) {
+    if (!edit_says(edit, field)) return true;
+    if (!json_reader_text(reader, edit->document, field, LEDIG_NAME_CHARS_MAX, text)) return false;
+    const char *reason = *text ? roster_rules_text(*text, strlen(*text)) : NULL;
+    if (reason) return json_reader_fail(reader, field, reason);
+    edit->fields |= ROSTER_FIELD(column);
+    return true;
+}
+
+bool edit_read_name(struct edit *edit, struct json_reader *reader, bool is_needed) {
+    if (!edit_read_text(edit, reader, ROSTER_NAME, "name", &edit->entry.name)) return false;
+    const char *at = edit->entry.name;
+    while (at && (*at == ' ' || *at == '\t'))
+        at++;
+    if (at && !*at) edit->entry.name = NULL;
+    return !is_needed || !edit_says(edit, "name") || edit->entry.name || json_reader_fail(reader, "name", "is missing");
+}
+
+/* A list of texts, each at most `bytes_max` long. */
+static bool take_list(const struct edit *edit, struct json_reader *reader, const char *field, const json_t **list) {
+    *list = json_object_get(edit->document, field);
+    if (!*list || json_is_null(*list)) *list = NULL;
+    size_t i;
+    const json_t *text;
+    if (*list && !json_is_array(*list)) return json_reader_fail(reader, field, "must be a list of texts");
+    json_array_foreach(*list, i, text) if (!json_is_string(text)) return json_reader_fail(reader, field,
+                                                                                          "must be a list of texts");
+    return true;
+}
+
+bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
+    const json_t *list, *text;
+    size_t i;
+    if (!edit_says(edit, "numbers")) return true;
+    if (!take_list(edit, reader, "numbers", &list)) return false;
+    const char **at = arena_take(edit->arena, (LEDIG_NUMBERS_COUNT_MAX + 1) * sizeof *at);
+    struct texts *numbers = &edit->entry.numbers;
+    if (!at) return json_reader_fail(reader, "numbers", "out of memory");
+    numbers->at = at;
+    json_array_foreach(list, i, text) {
+        char number[E164_BYTES];
+        const char *reason =
+            roster_rules_number(json_string_value(text), json_string_length(text), numbers->count, number);
+        if (!reason && roster_rules_have(numbers, number)) reason = "a number stands in the list twice";
+        if (reason) return json_reader_fail(reader, "numbers", reason);
+        at[numbers->count] = arena_text(edit->arena, number, strlen(number));
+        if (!at[numbers->count++]) return json_reader_fail(reader, "numbers", "out of memory");
+    }
+    edit->fields |= ROSTER_FIELD(ROSTER_NUMBERS);
+    return true;
+}
+
+bool edit_read_queues(struct edit *edit, struct json_reader *reader) {
+    const json_t *list, *text;
+    size_t i;
+    if (!edit_says(edit, "queues")) return true;
+    if (!take_list(edit, reader, "queues", &list)) return false;
+    const char **at = arena_take(edit->arena, (LEDIG_QUEUES_COUNT_MAX + 1) * sizeof *at);
+    struct texts *queues = &edit->entry.queues;
+    if (!at) return json_reader_fail(reader, "queues", "out of memory");
+    queues->at = at;
+    json_array_foreach(list, i, text) {
+        if (roster_rules_have(queues, json_string_value(text))) continue;
+        const char *reason = roster_rules_queue(json_string_value(text), queues->count);
+        if (reason) return json_reader_fail(reader, "queues", reason);
+        at[queues->count++] = json_string_value(text);
+    }
+    edit->fields |= ROSTER_FIELD(ROSTER_QUEUES);
+    return true;
+}
+
+/* A field that nobody knows is more likely a slip than meant, and a PUT would take away what it was to say. It is named
+ * if it looks like the name of one. */
+static bool knows_all(const struct edit *edit, struct json_reader *reader) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(edit->document, key, value) {
+        const char *const *known = edit->kind->fields;
+        while (*known && strcmp(*known, key) != 0)
+            known++;
+        if (*known) continue;
+        size_t word = strspn(key, "abcdefghijklmnopqrstuvwxyz_");
+        bool is_name = word > 0 && !key[word] && word <= ROSTER_FIELD_CHARS_MAX;
+        return json_reader_fail(reader, is_name ? key : NULL, "there is no such field here");
+    }
+    return true;
+}
+
+static bool is_json(const char *content_type) {
+    static const char *const types[] = {"application/json", "application/merge-patch+json"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        size_t length = strlen(types[i]);
+        if (strncasecmp(content_type, types[i], length) == 0 &&
+            (!content_type[length] || strchr("; \t", content_type[length])))
+            return true;
+    }
+    return false;
+}
+
+/* False after an answer. */
+bool edit_read_body(struct edit *edit, const struct http_request *request) {
+    struct json_reader reader = {0};
+    if (!is_json(request->content_type)) {
+        http_problem_as(edit->exchange, 415, LEDIG_EBAD_REQUEST, NULL, "Content-Type: application/json is needed",
+                        NULL);
+        return false;
+    }
+    if (request->length > EDIT_BODY_BYTES_MAX) {
+        http_problem(edit->exchange, LEDIG_ETOO_LARGE, NULL, "the body is larger than 32 KiB");
+        return false;
+    }
+    edit->document = json_loadb((const char *)request->body, request->length, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(edit->document)) {
+        http_problem(edit->exchange, LEDIG_EBAD_REQUEST, NULL, "the body is no JSON object, or has a key twice");
+        return false;
+    }
+    if (knows_all(edit, &reader) && edit->kind->read(edit, &reader)) return true;
+    http_problem(edit->exchange, LEDIG_EBAD_REQUEST, reader.field, reader.why);
+    return false;
+}

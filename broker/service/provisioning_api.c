@@ -1,0 +1,103 @@
+#include "broker/service/provisioning_api.h"
+#include "broker/service/api_path.h"
+#include "broker/service/company_api.h"
+#include "broker/service/export.h"
+#include "broker/service/http_problem.h"
+#include "broker/service/provisioning.h"
+#include "broker/service/queue_api.h"
+#include "broker/service/user_api.h"
+
+#include <string.h>
+
+/* Whether the token is an administrator's of this company; with `router`, a router's will do. Answers if not. A company
+ * that the token does not cover looks like one that does not exist. */
+static bool may(const struct service *service, const char *company, bool router, struct http_exchange *exchange,
+                const struct http_request *request) {
+    struct token_claims claims;
+    if (!api_take_claims(service, exchange, request, &claims)) return false;
+    if (claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR && !(router && claims.role == ROLE_ROUTER))
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
+    else if (!token_covers(&claims, company))
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
+    else
+        return true;
+    return false;
+}
+
+static void answer_import(struct service *service, const char *company, struct http_exchange *exchange,
+                          const struct http_request *request) {
+    struct token_claims claims;
+    if (request->method != HTTP_POST) {
+        api_refuse_method(exchange, "POST");
+    } else if (!api_take_claims(service, exchange, request, &claims)) {
+        return;
+    } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
+        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
+    } else {
+        provisioning_import(service, company, exchange, request);
+    }
+}
+
+static void answer_company(struct service *service, const char *company, struct http_exchange *exchange,
+                           const struct http_request *request) {
+    if (request->method != HTTP_GET && request->method != HTTP_PUT)
+        api_refuse_method(exchange, "GET, PUT");
+    else if (!may(service, company, false, exchange, request))
+        return;
+    else if (request->method == HTTP_GET)
+        company_api_tell(service, company, exchange);
+    else
+        edit_start(service, &company_kind, company, company, exchange, request);
+}
+
+static void answer_one(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                       struct http_exchange *exchange, const struct http_request *request) {
+    bool asks = request->method == HTTP_GET;
+    if (!asks && request->method != HTTP_PUT && request->method != HTTP_PATCH && request->method != HTTP_DELETE)
+        api_refuse_method(exchange, "GET, PUT, PATCH, DELETE");
+    else if (!may(service, company, asks && kind == &queue_kind, exchange, request))
+        return;
+    else if (!shape_is_id(id) && request->method == HTTP_PUT)
+        http_problem(exchange, LEDIG_EBAD_REQUEST, kind->name, roster_rules_id(id));
+    else if (!shape_is_id(id))
+        http_problem(exchange, LEDIG_ENOT_FOUND, kind->name, kind->none);
+    else if (!asks)
+        edit_start(service, kind, company, id, exchange, request);
+    else if (kind == &queue_kind)
+        queue_api_tell(service, company, id, exchange);
+    else
+        user_api_tell(service, company, id, exchange);
+}
+
+static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (!may(service, company, false, exchange, request))
+        return;
+    else if (as_file)
+        export_tell(service, company, exchange);
+    else
+        user_api_list(service, company, exchange, request);
+}
+
+bool provisioning_api_handle(struct service *service, struct http_exchange *exchange,
+                             const struct http_request *request) {
+    char company[LEDIG_ID_CHARS_MAX + 1];
+    const char *id;
+    if (api_is_of_company(request->path, "import", company, NULL))
+        answer_import(service, company, exchange, request);
+    else if (api_is_of_company(request->path, "export", company, NULL))
+        answer_whole(service, company, true, exchange, request);
+    else if (api_is_of_company(request->path, "users", company, NULL))
+        answer_whole(service, company, false, exchange, request);
+    else if (api_is_of_company(request->path, "users", company, &id))
+        answer_one(service, &user_kind, company, id, exchange, request);
+    else if (api_is_of_company(request->path, "queues", company, &id))
+        answer_one(service, &queue_kind, company, id, exchange, request);
+    else if (api_is_of_company(request->path, "", company, NULL))
+        answer_company(service, company, exchange, request);
+    else
+        return false;
+    return true;
+}

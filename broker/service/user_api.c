@@ -1,0 +1,158 @@
+#include "broker/service/user_api.h"
+#include "broker/service/http_problem.h"
+#include "broker/service/look.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TARGETS_MAX (2 + LEDIG_QUEUES_COUNT_MAX) /* the company, the person, the queues that they are put in */
+
+/* ---- PUT, PATCH ---- */
+
+static bool read_role(struct edit *edit, struct json_reader *reader) {
+    const char *role;
+    if (!edit_says(edit, "role")) return true;
+    if (!json_reader_text(reader, edit->document, "role", LEDIG_WORD_CHARS_MAX, &role)) return false;
+    const char *reason = role ? roster_rules_role(role, strlen(role), &edit->entry.role) : NULL;
+    if (reason) return json_reader_fail(reader, "role", reason);
+    edit->fields |= ROSTER_FIELD(ROSTER_ROLE);
+    return true;
+}
+
+static bool read_body(struct edit *edit, struct json_reader *reader) {
+    return edit_read_name(edit, reader, true) && edit_read_numbers(edit, reader) &&
+           edit_read_text(edit, reader, ROSTER_DEPARTMENT, "department", &edit->entry.department) &&
+           read_role(edit, reader) && edit_read_queues(edit, reader);
+}
+
+/* Queues that the person is put in and that do not exist yet come into being, as they do with an import. */
+static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    struct edit *edit = arg;
+    (void)arena;
+    edit->has_company = entities[0].current != NULL;
+    edit->is_new = !entities[1].current;
+    if (!edit->has_company || (edit->is_new && edit->verb == EDIT_CHANGE)) return LEDIG_ENOT_FOUND;
+    struct update_entity *person = &entities[1];
+    struct texts before = person->next.profile.numbers;
+    bool changes = roster_rules_merge(&edit->entry, edit->fields, !edit->is_new, &person->next);
+    edit_note_dropped(edit, &before, &person->next.profile.numbers);
+    if (changes) person->action = STORE_WRITE;
+    for (size_t i = 2; i < count; i++) {
+        if (entities[i].current) continue;
+        entities[i].next.queue.id = edit->entry.queues.at[i - 2];
+        entities[i].action = STORE_WRITE;
+        changes = true;
+    }
+    return changes ? 0 : UPDATE_NOTHING;
+}
+
+static void on_done(void *arg, int error, uint64_t version) {
+    edit_committed(arg, error, version);
+}
+
+static void commit(struct edit *edit) {
+    struct update_target targets[TARGETS_MAX] = {{RECORD_COMPANY, edit->company}, {RECORD_PROFILE, edit->id}};
+    for (uint32_t i = 0; i < edit->entry.queues.count; i++)
+        targets[2 + i] = (struct update_target){RECORD_QUEUE, edit->entry.queues.at[i]};
+    int error = update_start(edit->service, edit->company, targets, 2 + edit->entry.queues.count, apply, on_done, edit);
+    if (error) edit_committed(edit, error, 0);
+}
+
+static const char *const fields[] = {"name", "numbers", "department", "role", "queues",
+                                     "user", "company", "version",    NULL}; /* the last three as a GET gave them */
+
+const struct edit_kind user_kind = {.name = "user",
+                                    .none = "no such person in this company",
+                                    .fields = fields,
+                                    .read = read_body,
+                                    .commit = commit,
+                                    .remove = user_removal_start};
+
+/* ---- GET ---- */
+
+static json_t *list_of(const struct texts *texts) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < texts->count; i++)
+        json_array_append_new(list, json_string(texts->at[i]));
+    return list;
+}
+
+static json_t *document_of(const struct member *member) {
+    const struct profile_record *profile = member_profile(member);
+    return json_pack("{s:s,s:s*,s:o,s:s*,s:s,s:o}", "user", member_user(member), "name", profile->name, "numbers",
+                     list_of(&profile->numbers), "department", profile->department, "role",
+                     profile->role ? profile->role : "member", "queues", list_of(&profile->queues));
+}
+
+static void answer_one(const struct look *look) {
+    const struct member *member = company_member(look_company(look), look->id);
+    if (!member)
+        http_problem(look->exchange, LEDIG_ENOT_FOUND, user_kind.name, user_kind.none);
+    else
+        http_answer_json(look->exchange, 200, document_of(member));
+}
+
+void user_api_tell(struct service *service, const char *company, const char *user, struct http_exchange *exchange) {
+    struct look look = {.service = service, .exchange = exchange, .answer = answer_one};
+    snprintf(look.id, sizeof look.id, "%s", user);
+    look_start(&look, company);
+}
+
+struct page {
+    const struct member **members;
+    size_t count;
+    const char *after;
+};
+
+static void gather(void *arg, const struct member *member) {
+    struct page *page = arg;
+    if (strcmp(member_user(member), page->after) > 0) page->members[page->count++] = member;
+}
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(member_user(*(const struct member *const *)a), member_user(*(const struct member *const *)b));
+}
+
+static void answer_list(const struct look *look) {
+    const struct company *company = look_company(look);
+    struct page page = {.members = calloc(company_member_count(company) + 1, sizeof *page.members),
+                        .after = look->after};
+    json_t *users = json_array(), *document;
+    if (page.members) {
+        company_each_member(company, gather, &page);
+        qsort(page.members, page.count, sizeof *page.members, by_id);
+    }
+    size_t count = page.count < look->limit ? page.count : look->limit;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(users, document_of(page.members[i]));
+    document = page.members ? json_pack("{s:o}", "users", users) : NULL;
+    if (document && count < page.count)
+        json_object_set_new(document, "next", json_string(member_user(page.members[count - 1])));
+    if (!page.members) json_decref(users);
+    http_answer_json(look->exchange, 200, document);
+    free(page.members);
+}
+
+/* A page's length: 1 to USERS_LIMIT_MAX, which is also what is meant where nothing is said. */
+static bool take_limit(const struct http_request *request, uint32_t *limit) {
+    char text[8];
+    *limit = USERS_LIMIT_MAX;
+    int error = http_query(request, "limit", text, sizeof text);
+    if (error == LEDIG_ENOT_FOUND) return true;
+    if (error || !text[0] || text[strspn(text, "0123456789")]) return false;
+    *limit = (uint32_t)strtoul(text, NULL, 10);
+    return *limit >= 1 && *limit <= USERS_LIMIT_MAX;
+}
+
+void user_api_list(struct service *service, const char *company, struct http_exchange *exchange,
+                   const struct http_request *request) {
+    struct look look = {.service = service, .exchange = exchange, .answer = answer_list};
+    int error = http_query(request, "after", look.after, sizeof look.after);
+    if ((error && error != LEDIG_ENOT_FOUND) || (!error && !shape_is_id(look.after)))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "after", "must be the id of a person");
+    else if (!take_limit(request, &look.limit))
+        http_problem(exchange, LEDIG_EBAD_REQUEST, "limit", "must be from 1 to 1000");
+    else
+        look_start(&look, company);
+}
