@@ -173,12 +173,6 @@ size_t company_waiting_before(const struct company *company, const char *id, int
     return count;
 }
 
-void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
-                         void *arg) {
-    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
-        if (member->profile != NULL) tell(arg, member);
-}
-
 static bool is_logged_in(const struct member *member, const char *queue) {
     const struct log_in *log_ins = member->state != NULL ? member->state->log_ins.at : NULL;
     for (uint32_t i = 0; log_ins != NULL && i < member->state->log_ins.count; i++)

@@ -88,10 +88,6 @@ const struct call_record *company_call(const struct company *company, const char
 /* How many calls wait in the queue that came before this one: by arrival, then by id. */
 size_t company_waiting_before(const struct company *company, const char *queue, int64_t arrived_at, const char *call);
 
-/* Each person; `tell` must not change the company. */
-void company_each_member(const struct company *company, void (*tell)(void *arg, const struct member *member),
-                         void *arg);
-
 /* Each person who is logged in to the queue, assigned or not; `agent` must not change the company. */
 void company_each_agent(const struct company *company, const char *queue,
                         void (*agent)(void *arg, const struct member *member), void *arg);
