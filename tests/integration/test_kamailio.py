@@ -1,0 +1,225 @@
+"""Calls as a telephone system makes them: Kamailio with our configuration asks before each, and tells what it does."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from broker_process import Broker, number, wait_until
+from conftest import person
+from test_claims import log_in
+from test_queue import board_shows
+from telephones import Exchange, free_port
+
+LEASE_MS = 1_500
+
+
+@pytest.fixture(scope="module")
+def line():
+    """One broker and one Kamailio for the tests of this file; each test has a company of its own."""
+    broker = Broker(router_lease_ms=LEASE_MS, verify_ms=200).start()
+    exchange = Exchange(broker.router_url, broker.token("kamailio", "*", "router"))
+    yield broker, exchange
+    exchange.close()
+    broker.close()
+
+
+@pytest.fixture
+def company(line, make_company):
+    desk = number()
+    company = make_company(broker=line[0], rows=[person(user, queues="support") for user in ("kari", "ola", "nina")]
+                           + [person("support", "Hjelp", desk, "", "queue")], consent=("kari", "ola", "nina"))
+    company.desk = desk
+    return company
+
+
+@pytest.fixture
+def exchange(line):
+    return line[1]
+
+
+@pytest.fixture
+def start_exchange():
+    started = []
+
+    def start(broker, **definitions):
+        started.append(Exchange(broker.router_url, broker.token("kamailio", "*", "router"), **definitions))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def told(company, user, **wanted):
+    """Waits until a router would be told this."""
+    wait_until(lambda: all(company.route(user).get(k) == v for k, v in wanted.items()), f"routers hear of {user}: {wanted}")
+
+
+async def in_thread(function, *arguments):
+    return await asyncio.to_thread(function, *arguments)
+
+
+# ---- people ----
+
+async def test_a_call_rings_and_shows_from_its_beginning_to_its_end(company, exchange):
+    nina = await company.app("nina")
+    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    caller = exchange.call(company.numbers["kari"], caller=company.numbers["ola"])
+    await nina.sees("kari", availability="busy", activity="in_call")
+    await nina.sees("ola", availability="busy", activity="in_call")
+    caller.hang_up()
+    await nina.sees("kari", availability="available")
+    await nina.sees("ola", availability="available")
+    await in_thread(caller.passed)
+    await in_thread(phone.passed)
+
+
+async def test_who_is_on_the_phone_is_busy(company, exchange):
+    nina = await company.app("nina")
+    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    caller = exchange.call(company.numbers["kari"])
+    await nina.sees("kari", activity="in_call")
+    await in_thread(lambda: told(company, "kari", action="busy"))
+    await in_thread(exchange.call(company.numbers["kari"], scenario="refused_486").passed)
+    phone.hang_up(caller.call)
+    await nina.sees("kari", availability="available")
+    await in_thread(caller.passed)
+
+
+async def test_in_a_meeting_with_a_forward_the_forward_rings(company, exchange):
+    kari = await company.app("kari")
+    nina = await company.app("nina")
+    await kari.set("busy", activity="meeting", forward="ola")
+    await in_thread(lambda: told(company, "kari", action="forward"))
+    phone = await in_thread(exchange.phone, company.numbers["ola"])
+    caller = exchange.call(company.numbers["kari"])
+    await nina.sees("ola", activity="in_call")
+    assert nina.members["kari"]["activity"] == "meeting"
+    caller.hang_up()
+    await in_thread(phone.passed)
+    await in_thread(caller.passed)
+    await nina.sees("ola", availability="available")
+
+
+async def test_do_not_disturb_is_unavailable(company, exchange):
+    kari = await company.app("kari")
+    await kari.set("dnd")
+    await in_thread(lambda: told(company, "kari", action="unavailable"))
+    await in_thread(exchange.call(company.numbers["kari"], scenario="refused_480").passed)
+
+
+# ---- without Ledig ----
+
+@pytest.mark.parametrize("how", ["ended", "hangs"])
+async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_broker, start_exchange, make_company, how):
+    broker = start_broker(router_lease_ms=LEASE_MS, verify_ms=200, router_listen=f"127.0.0.1:{free_port()}")
+    company = make_company(broker=broker)
+    exchange = await in_thread(start_exchange, broker)
+    early = await in_thread(exchange.phone, company.numbers["kari"])
+    early_caller = exchange.call(company.numbers["kari"])
+    await in_thread(lambda: told(company, "kari", activity="in_call"))
+    worker = broker.worker_pid("router")
+    if how == "ended":
+        await in_thread(broker.stop)
+    else:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        phone = await in_thread(exchange.phone, company.numbers["ola"])
+        caller = exchange.call(company.numbers["ola"])
+        await in_thread(lambda: wait_until(phone.has_been_answered, "it rings, and is answered"))
+        early_caller.hang_up()
+        await in_thread(early_caller.passed)
+        await in_thread(early.passed)
+    finally:
+        if how == "ended":
+            await in_thread(broker.start)
+        else:
+            os.kill(worker, signal.SIGCONT)
+    await in_thread(lambda: told(company, "kari", action="ring"))  # the end that nobody heard of
+    caller.hang_up()
+    await in_thread(phone.passed)
+    phone = await in_thread(exchange.phone, company.numbers["ola"])
+    caller = exchange.call(company.numbers["ola"])
+    await in_thread(lambda: told(company, "ola", activity="in_call"))
+    caller.hang_up()
+    await in_thread(phone.passed)
+    await in_thread(lambda: told(company, "ola", action="ring"))
+
+
+async def test_a_proxy_that_is_killed_takes_its_calls_with_it(line, company, start_exchange):
+    exchange = await in_thread(start_exchange, line[0])
+    nina = await company.app("nina")
+    await in_thread(exchange.phone, company.numbers["kari"])
+    exchange.call(company.numbers["kari"])
+    await nina.sees("kari", activity="in_call")
+    exchange.kill()
+    await nina.sees("kari", availability="available")
+    await in_thread(exchange.start)  # under a new id
+    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    caller = exchange.call(company.numbers["kari"])
+    await nina.sees("kari", activity="in_call")
+    caller.hang_up()
+    await in_thread(phone.passed)
+    await nina.sees("kari", availability="available")
+
+
+# ---- queues ----
+
+async def agents(company, *users):
+    """These are logged in to the queue; the wallboard."""
+    board = (await log_in(company, *users))[users[0]]
+    await board.ok("follow", users="all", queues=["support"])
+    await board_shows(board, free=len(users))
+    return board
+
+
+async def test_two_callers_at_once_get_two_agents(company, exchange):
+    board = await agents(company, "kari", "ola")
+    phones = [await in_thread(exchange.phone, company.numbers[user]) for user in ("kari", "ola")]
+    callers = [exchange.call(company.desk, caller=f"+472200000{i}") for i in range(2)]
+    await board.sees("kari", activity="in_call")
+    await board.sees("ola", activity="in_call")
+    await board_shows(board, free=0, busy=2)
+    for caller in callers:
+        caller.hang_up()
+    for one in callers + phones:
+        await in_thread(one.passed)
+    await board_shows(board, free=2, busy=0, wrap_up=0)
+
+
+async def test_who_does_not_answer_is_passed_over(company, exchange):
+    board = await agents(company, "kari", "ola")
+    phones = {user: await in_thread(exchange.phone, company.numbers[user], "rings" if user == "kari" else "answers")
+              for user in ("kari", "ola")}
+    caller = exchange.call(company.desk)
+    await board.sees("kari", activity="ringing")
+    await board.sees("ola", activity="in_call")
+    await board.sees("kari", availability="available")
+    await in_thread(phones["kari"].passed)
+    phones["ola"].hang_up(caller.call)
+    await in_thread(caller.passed)
+    await board.sees("ola", availability="available")
+    await board_shows(board, free=2, busy=0)
+
+
+async def test_a_caller_waits_for_the_agent_who_talks(company, exchange):
+    board = await agents(company, "kari")
+    first = await in_thread(exchange.phone, company.numbers["kari"])
+    talks = exchange.call(company.desk)
+    await board.sees("kari", activity="in_call")
+    second = exchange.call(company.desk)
+    await board_shows(board, waiting=1)
+    talks.hang_up()
+    await in_thread(first.passed)
+    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    await board_shows(board, waiting=0)
+    await in_thread(lambda: wait_until(phone.has_been_answered, "kari's second call"))
+    second.hang_up()
+    await in_thread(phone.passed)
+    await board_shows(board, free=1)
+
+
+async def test_where_nobody_is_the_caller_hears_it(company, exchange):
+    await in_thread(exchange.call(company.desk, scenario="refused_480").passed)
