@@ -17,9 +17,15 @@ CONFIGURATION = ROOT / "clients" / "kamailio" / "kamailio.cfg"
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """A port of the loopback address that nobody has, neither for UDP nor for TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            try:
+                tcp.bind(udp.getsockname())
+                return udp.getsockname()[1]
+            except OSError:
+                continue
 
 
 def sip(method, call, port, wait_s=0.0):
@@ -40,9 +46,9 @@ def sip(method, call, port, wait_s=0.0):
 
 
 class Sipp:
-    """One sipp that plays one scenario of `sipp/` once."""
+    """One sipp that plays one scenario of `sipp/`, for as many calls as `calls` says."""
 
-    def __init__(self, exchange, scenario, number, call="", **keys):
+    def __init__(self, exchange, scenario, number, call="", calls=1, **keys):
         self.exchange, self.scenario, self.call, self.port = exchange, scenario, call, keys.pop("port", None) or free_port()
         self.log = exchange.folder / f"{unique(scenario)}.log"
         self.answered = self.log.with_suffix(".answered")
@@ -51,7 +57,7 @@ class Sipp:
             more += ["-cid_str", call]
         self.process = subprocess.Popen(
             ["sipp", f"127.0.0.1:{exchange.port}", "-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-p", str(self.port),
-             "-m", "1", "-s", number, "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error", "-trace_err",
+             "-m", str(calls), "-s", number, "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error", "-trace_err",
              "-error_file", self.log, "-trace_logs", "-log_file", self.answered, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=exchange.folder)
         exchange.sipps.append(self)
@@ -67,9 +73,9 @@ class Sipp:
     def said(self):
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
-    def has_been_answered(self):
-        """Whether the scenario has come to an answered call: it logs that."""
-        return self.answered.exists() and "answered" in self.answered.read_text()
+    def has_answered(self, calls=1):
+        """Whether the telephone has taken so many calls: the scenario logs each."""
+        return self.answered.exists() and self.answered.read_text().count("answered") >= calls
 
     def hang_up(self, call=None):
         """The signal that our scenarios wait for: an INFO of the same call."""
@@ -87,7 +93,7 @@ class Exchange:
     def __init__(self, url, token, **definitions):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kamailio-"))
         self.port, self.sipps, self.url, self.token = free_port(), [], url, token
-        self.definitions = dict(BEAT_MS=300, RING_MS=800, QUEUE_WAIT_S=3, CLAIM_LEASE_MS=5000)
+        self.definitions = dict(BEAT_MS=300, RING_MS=800, QUEUE_WAIT_S=30, CLAIM_LEASE_MS=5000)
         self.definitions.update(definitions)
         self.start()
 
@@ -130,11 +136,11 @@ class Exchange:
 
     # ---- telephones ----
 
-    def phone(self, number, scenario="answers"):
-        """A registered telephone for one call."""
+    def phone(self, number, scenario="answers", calls=1):
+        """A registered telephone, which is gone after so many calls."""
         port = free_port()
         Sipp(self, "register", number, contact=f"127.0.0.1:{port}").passed()
-        return Sipp(self, scenario, number, port=port)
+        return Sipp(self, scenario, number, port=port, calls=calls)
 
     def call(self, to, caller="+4622000001", scenario="caller"):
         return Sipp(self, scenario, to, call=f"{unique('call')}@127.0.0.1", caller=caller)

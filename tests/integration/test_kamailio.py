@@ -128,7 +128,7 @@ async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_brok
     try:
         phone = await in_thread(exchange.phone, company.numbers["ola"])
         caller = exchange.call(company.numbers["ola"])
-        await in_thread(lambda: wait_until(phone.has_been_answered, "it rings, and is answered"))
+        await in_thread(lambda: wait_until(phone.has_answered, "it rings, and is answered"))
         early_caller.hang_up()
         await in_thread(early_caller.passed)
         await in_thread(early.passed)
@@ -206,20 +206,31 @@ async def test_who_does_not_answer_is_passed_over(company, exchange):
 
 async def test_a_caller_waits_for_the_agent_who_talks(company, exchange):
     board = await agents(company, "kari")
-    first = await in_thread(exchange.phone, company.numbers["kari"])
-    talks = exchange.call(company.desk)
+    phone = await in_thread(lambda: exchange.phone(company.numbers["kari"], calls=2))
+    first = exchange.call(company.desk)
     await board.sees("kari", activity="in_call")
     second = exchange.call(company.desk)
     await board_shows(board, waiting=1)
-    talks.hang_up()
-    await in_thread(first.passed)
-    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    first.hang_up()
+    await in_thread(lambda: wait_until(lambda: phone.has_answered(calls=2), "kari has the second call"))
     await board_shows(board, waiting=0)
-    await in_thread(lambda: wait_until(phone.has_been_answered, "kari's second call"))
     second.hang_up()
     await in_thread(phone.passed)
     await board_shows(board, free=1)
 
 
-async def test_where_nobody_is_the_caller_hears_it(company, exchange):
+async def test_who_hangs_up_while_waiting_leaves_the_line(company, exchange):
+    board = await agents(company, "kari")
+    kari = await company.app("kari", device="desk")
+    await kari.ok("queue", queue="support", member=True, pause="lunch")
+    await board_shows(board, free=0)
+    caller = exchange.call(company.desk, scenario="gives_up")
+    await board_shows(board, waiting=1)
+    caller.hang_up()
+    await in_thread(caller.passed)
+    await board_shows(board, waiting=0)
+
+
+async def test_where_nobody_is_free_the_caller_hears_it(line, company, start_exchange):
+    exchange = await in_thread(lambda: start_exchange(line[0], QUEUE_WAIT_S=0))
     await in_thread(exchange.call(company.desk, scenario="refused_480").passed)
