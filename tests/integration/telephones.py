@@ -115,8 +115,11 @@ class Exchange:
 
     def kill(self):
         """Ends all its processes the hard way: no BYE, no report."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self.process.wait()
+
+    def signal(self, number):
+        os.killpg(self.process.pid, number)
 
     def stop(self):
         self.process.terminate()
@@ -129,7 +132,6 @@ class Exchange:
         if self.process.poll() is None:
             self.stop()
         log = self.log()
-        if os.environ.get("KDBG"): print(log, [(o.scenario, o.process.returncode, o.said()) for o in self.sipps])
         found = re.search(r"\+47\d{6}|" + re.escape(self.token[-20:]), log)
         assert not found, f"in the log of Kamailio: {log[max(0, found.start() - 300):found.end() + 100]}"
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -165,6 +165,23 @@ async def test_a_proxy_that_is_killed_takes_its_calls_with_it(line, company, sta
     await nina.sees("kari", availability="available")
 
 
+async def test_a_proxy_that_was_silent_for_too_long_tells_again_what_lives(line, company, start_exchange):
+    exchange = await in_thread(start_exchange, line[0])
+    nina = await company.app("nina")
+    phone = await in_thread(exchange.phone, company.numbers["kari"])
+    caller = exchange.call(company.numbers["kari"])
+    await nina.sees("kari", activity="in_call")
+    exchange.signal(signal.SIGSTOP)
+    try:
+        await nina.sees("kari", availability="available")
+    finally:
+        exchange.signal(signal.SIGCONT)
+    await nina.sees("kari", activity="in_call")
+    caller.hang_up()
+    await in_thread(phone.passed)
+    await nina.sees("kari", availability="available")
+
+
 # ---- queues ----
 
 async def agents(company, *users):
@@ -229,6 +246,18 @@ async def test_who_hangs_up_while_waiting_leaves_the_line(company, exchange):
     caller.hang_up()
     await in_thread(caller.passed)
     await board_shows(board, waiting=0)
+
+
+async def test_a_queues_own_telephone_rings_without_ledig(start_broker, start_exchange, make_company):
+    broker, desk = start_broker(), number()
+    make_company(broker=broker, consent=False, rows=[person("kari", queues="support"), person("support", "Hjelp", desk, "", "queue")])
+    exchange = await in_thread(start_exchange, broker)
+    await in_thread(broker.stop)
+    phone = await in_thread(exchange.phone, desk)
+    caller = exchange.call(desk)
+    await in_thread(lambda: wait_until(phone.has_answered, "it rings, and is answered"))
+    caller.hang_up()
+    await in_thread(caller.passed)
 
 
 async def test_where_nobody_is_free_the_caller_hears_it(line, company, start_exchange):
