@@ -51,14 +51,14 @@ class Sipp:
     def __init__(self, exchange, scenario, number, call="", calls=1, **keys):
         self.exchange, self.scenario, self.call, self.port = exchange, scenario, call, keys.pop("port", None) or free_port()
         self.log = exchange.folder / f"{unique(scenario)}.log"
-        self.answered = self.log.with_suffix(".answered")
+        self.events = self.log.with_suffix(".events")
         more = [part for name, value in keys.items() for part in ("-key", name, value)]
         if call:
             more += ["-cid_str", call]
         self.process = subprocess.Popen(
             ["sipp", f"127.0.0.1:{exchange.port}", "-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-p", str(self.port),
              "-m", str(calls), "-s", number, "-nostdin", "-timeout", f"{PATIENCE_S:.0f}s", "-timeout_error", "-trace_err",
-             "-error_file", self.log, "-trace_logs", "-log_file", self.answered, *more],
+             "-error_file", self.log, "-trace_logs", "-log_file", self.events, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=exchange.folder)
         exchange.sipps.append(self)
 
@@ -75,10 +75,13 @@ class Sipp:
 
     def has_answered(self, calls=1):
         """Whether the telephone has taken so many calls: the scenario logs each."""
-        return self.answered.exists() and self.answered.read_text().count("answered") >= calls
+        return self.events.exists() and self.events.read_text().count("answered") >= calls
 
-    def hang_up(self, call=None):
-        """The signal that our scenarios wait for: an INFO of the same call."""
+    def was_referred(self):
+        return self.events.exists() and "referred" in self.events.read_text()
+
+    def go_on(self, call=None):
+        """The signal that our scenarios wait for, mostly to hang up: an INFO of the same call."""
         sip("INFO", call or self.call, self.port)
 
     def end(self):
@@ -138,11 +141,11 @@ class Exchange:
 
     # ---- telephones ----
 
-    def phone(self, number, scenario="answers", calls=1):
+    def phone(self, number, scenario="answers", calls=1, **keys):
         """A registered telephone, which is gone after so many calls."""
         port = free_port()
         Sipp(self, "register", number, contact=f"127.0.0.1:{port}").passed()
-        return Sipp(self, scenario, number, port=port, calls=calls)
+        return Sipp(self, scenario, number, port=port, calls=calls, **keys)
 
-    def call(self, to, caller="+4622000001", scenario="caller"):
-        return Sipp(self, scenario, to, call=f"{unique('call')}@127.0.0.1", caller=caller)
+    def call(self, to, caller="+4622000001", scenario="caller", **keys):
+        return Sipp(self, scenario, to, call=f"{unique('call')}@127.0.0.1", caller=caller, **keys)
