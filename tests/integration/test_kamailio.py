@@ -8,6 +8,7 @@ import pytest
 
 from broker_process import Broker, number, wait_until
 from conftest import person
+from ledig_client import now_ms
 from test_claims import log_in
 from test_queue import board_shows
 from telephones import Exchange, free_port
@@ -108,6 +109,29 @@ async def test_do_not_disturb_is_unavailable(company, exchange):
     await kari.set("dnd")
     await in_thread(lambda: told(company, "kari", action="unavailable"))
     await in_thread(exchange.call(company.numbers["kari"], scenario="refused_480").passed)
+
+
+async def test_a_declined_call_leaves_nothing(company, exchange):
+    """A lamp that stays red for hours after a rejected call: reported against IvozProvider (1570)."""
+    nina = await company.app("nina")
+    phone = await in_thread(exchange.phone, company.numbers["kari"], "declines")
+    caller = exchange.call(company.numbers["kari"], scenario="refused_486")
+    await nina.sees("kari", activity="ringing")
+    phone.go_on(caller.call)
+    await nina.sees("kari", availability="available")
+    for one in (caller, phone):
+        await in_thread(one.passed)
+
+
+async def test_a_caller_who_gives_up_leaves_nothing(company, exchange):
+    nina = await company.app("nina")
+    phone = await in_thread(exchange.phone, company.numbers["kari"], "rings")
+    caller = exchange.call(company.numbers["kari"], scenario="gives_up")
+    await nina.sees("kari", activity="ringing")
+    caller.go_on()
+    await nina.sees("kari", availability="available")
+    for one in (caller, phone):
+        await in_thread(one.passed)
 
 
 async def test_a_blind_transfer(company, exchange):
@@ -270,6 +294,9 @@ async def test_a_caller_waits_for_the_agent_who_talks(company, exchange):
     first = exchange.call(company.desk)
     await board.sees("kari", activity="in_call")
     second = exchange.call(company.desk)
+    await board_shows(board, waiting=1)
+    later = now_ms() + 2 * LEASE_MS  # heartbeats name the one that waits, too
+    await in_thread(lambda: wait_until(lambda: now_ms() > later, "two leases have passed"))
     await board_shows(board, waiting=1)
     first.go_on()
     await in_thread(lambda: wait_until(lambda: phone.has_answered(calls=2), "kari has the second call"))
