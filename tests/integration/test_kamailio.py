@@ -183,7 +183,7 @@ async def test_an_attended_transfer(company, exchange):
 async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_broker, start_exchange, make_company, how):
     broker = start_broker(router_lease_ms=LEASE_MS, verify_ms=200, router_listen=f"127.0.0.1:{free_port()}")
     company = make_company(broker=broker)
-    exchange = await in_thread(start_exchange, broker)
+    exchange = await in_thread(lambda: start_exchange(broker, HTTP_S=600))  # none of its requests ends while Ledig hangs
     early = await in_thread(exchange.phone, company.numbers["kari"])
     early_caller = exchange.call(company.numbers["kari"])
     await in_thread(lambda: told(company, "kari", activity="in_call"))
@@ -193,9 +193,9 @@ async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_brok
     else:
         os.kill(worker, signal.SIGSTOP)
     try:
-        phone = await in_thread(exchange.phone, company.numbers["ola"])
-        caller = exchange.call(company.numbers["ola"])
-        await in_thread(lambda: wait_until(phone.has_answered, "it rings, and is answered"))
+        phone = await in_thread(lambda: exchange.phone(company.numbers["ola"], calls=12))
+        callers = [exchange.call(company.numbers["ola"]) for _ in range(12)]  # more than there are workers to ask
+        await in_thread(lambda: wait_until(lambda: phone.has_answered(calls=12), "all ring, and are answered"))
         early_caller.go_on()
         await in_thread(early_caller.passed)
         await in_thread(early.passed)
@@ -205,7 +205,8 @@ async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_brok
         else:
             os.kill(worker, signal.SIGCONT)
     await in_thread(lambda: told(company, "kari", action="ring"))  # the end that nobody heard of
-    caller.go_on()
+    for caller in callers:
+        caller.go_on()
     await in_thread(phone.passed)
     phone = await in_thread(exchange.phone, company.numbers["ola"])
     caller = exchange.call(company.numbers["ola"])
