@@ -73,15 +73,19 @@ class Sipp:
     def said(self):
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
+    def has_logged(self, event, calls=1):
+        return self.events.exists() and self.events.read_text().count(event) >= calls
+
     def has_answered(self, calls=1):
-        """Whether the telephone has taken so many calls: the scenario logs each."""
-        return self.events.exists() and self.events.read_text().count("answered") >= calls
+        """Whether the telephone has taken so many calls."""
+        return self.has_logged("ready", calls)
 
     def was_referred(self):
-        return self.events.exists() and "referred" in self.events.read_text()
+        return self.has_logged("referred")
 
     def go_on(self, call=None):
-        """The signal that our scenarios wait for, mostly to hang up: an INFO of the same call."""
+        """The signal that a scenario waits for, mostly to hang up: an INFO of the same call, once it is ready for it."""
+        wait_until(lambda: self.has_logged(f"ready {call or self.call}"), f"{self.scenario} is ready")
         sip("INFO", call or self.call, self.port)
 
     def end(self):

@@ -70,7 +70,7 @@ async def test_a_call_rings_and_shows_from_its_beginning_to_its_end(company, exc
     caller = exchange.call(company.numbers["kari"], caller=company.numbers["ola"])
     await nina.sees("kari", availability="busy", activity="in_call")
     await nina.sees("ola", availability="busy", activity="in_call")
-    caller.go_on()
+    await in_thread(caller.go_on)
     await nina.sees("kari", availability="available")
     await nina.sees("ola", availability="available")
     await in_thread(caller.passed)
@@ -84,7 +84,7 @@ async def test_who_is_on_the_phone_is_busy(company, exchange):
     await nina.sees("kari", activity="in_call")
     await in_thread(lambda: told(company, "kari", action="busy"))
     await in_thread(exchange.call(company.numbers["kari"], scenario="refused_486").passed)
-    phone.go_on(caller.call)
+    await in_thread(phone.go_on, caller.call)
     await nina.sees("kari", availability="available")
     await in_thread(caller.passed)
 
@@ -98,7 +98,7 @@ async def test_in_a_meeting_with_a_forward_the_forward_rings(company, exchange):
     caller = exchange.call(company.numbers["kari"])
     await nina.sees("ola", activity="in_call")
     assert nina.members["kari"]["activity"] == "meeting"
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(phone.passed)
     await in_thread(caller.passed)
     await nina.sees("ola", availability="available")
@@ -117,7 +117,7 @@ async def test_a_declined_call_leaves_nothing(company, exchange):
     phone = await in_thread(exchange.phone, company.numbers["kari"], "declines")
     caller = exchange.call(company.numbers["kari"], scenario="refused_486")
     await nina.sees("kari", activity="ringing")
-    phone.go_on(caller.call)
+    await in_thread(phone.go_on, caller.call)
     await nina.sees("kari", availability="available")
     for one in (caller, phone):
         await in_thread(one.passed)
@@ -128,7 +128,7 @@ async def test_a_caller_who_gives_up_leaves_nothing(company, exchange):
     phone = await in_thread(exchange.phone, company.numbers["kari"], "rings")
     caller = exchange.call(company.numbers["kari"], scenario="gives_up")
     await nina.sees("kari", activity="ringing")
-    caller.go_on()
+    await in_thread(caller.go_on)
     await nina.sees("kari", availability="available")
     for one in (caller, phone):
         await in_thread(one.passed)
@@ -140,14 +140,14 @@ async def test_a_blind_transfer(company, exchange):
     ola = await in_thread(exchange.phone, company.numbers["ola"])
     caller = exchange.call(company.numbers["kari"], scenario="transferee")
     await nina.sees("kari", activity="in_call")
-    kari.go_on(caller.call)
+    await in_thread(kari.go_on, caller.call)
     await in_thread(lambda: wait_until(caller.was_referred, "the caller is sent on"))
     second = exchange.call(company.numbers["ola"])  # so does the caller's telephone
     await nina.sees("ola", activity="in_call")
-    caller.go_on()
+    await in_thread(caller.go_on)
     await nina.sees("kari", availability="available")
     assert nina.members["ola"]["activity"] == "in_call"
-    second.go_on()
+    await in_thread(second.go_on)
     for one in (caller, kari, second, ola):
         await in_thread(one.passed)
     await nina.sees("ola", availability="available")
@@ -163,15 +163,15 @@ async def test_an_attended_transfer(company, exchange):
     question = exchange.call(company.numbers["ola"], caller=company.numbers["kari"])
     await nina.sees("ola", activity="in_call")
     await in_thread(lambda: told(company, "ola", action="busy"))
-    kari.go_on(caller.call)
+    await in_thread(kari.go_on, caller.call)
     await in_thread(lambda: wait_until(caller.was_referred, "the caller is sent on"))
     second = exchange.call(company.numbers["ola"], scenario="replaces", replaces=f"{question.call};to-tag=1;from-tag=1")
     await in_thread(lambda: wait_until(lambda: ola.has_answered(calls=2), "ola has the caller"))
-    ola.go_on(question.call)
-    caller.go_on()
+    await in_thread(ola.go_on, question.call)
+    await in_thread(caller.go_on)
     await nina.sees("kari", availability="available")
     assert nina.members["ola"]["activity"] == "in_call"
-    second.go_on()
+    await in_thread(second.go_on)
     for one in (caller, question, kari, second, ola):
         await in_thread(one.passed)
     await nina.sees("ola", availability="available")
@@ -196,7 +196,7 @@ async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_brok
         phone = await in_thread(lambda: exchange.phone(company.numbers["ola"], calls=12))
         callers = [exchange.call(company.numbers["ola"]) for _ in range(12)]  # more than there are workers to ask
         await in_thread(lambda: wait_until(lambda: phone.has_answered(calls=12), "all ring, and are answered"))
-        early_caller.go_on()
+        await in_thread(early_caller.go_on)
         await in_thread(early_caller.passed)
         await in_thread(early.passed)
     finally:
@@ -205,13 +205,15 @@ async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_brok
         else:
             os.kill(worker, signal.SIGCONT)
     await in_thread(lambda: told(company, "kari", action="ring"))  # the end that nobody heard of
+    await in_thread(lambda: told(company, "ola", activity="in_call"))  # and the calls
     for caller in callers:
-        caller.go_on()
+        await in_thread(caller.go_on)
     await in_thread(phone.passed)
+    await in_thread(lambda: told(company, "ola", action="ring"))
     phone = await in_thread(exchange.phone, company.numbers["ola"])
     caller = exchange.call(company.numbers["ola"])
     await in_thread(lambda: told(company, "ola", activity="in_call"))
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(phone.passed)
     await in_thread(lambda: told(company, "ola", action="ring"))
 
@@ -228,7 +230,7 @@ async def test_a_proxy_that_is_killed_takes_its_calls_with_it(line, company, sta
     phone = await in_thread(exchange.phone, company.numbers["kari"])
     caller = exchange.call(company.numbers["kari"])
     await nina.sees("kari", activity="in_call")
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(phone.passed)
     await nina.sees("kari", availability="available")
 
@@ -245,7 +247,7 @@ async def test_a_proxy_that_was_silent_for_too_long_tells_again_what_lives(line,
     finally:
         exchange.signal(signal.SIGCONT)
     await nina.sees("kari", activity="in_call")
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(phone.passed)
     await nina.sees("kari", availability="available")
 
@@ -268,7 +270,7 @@ async def test_two_callers_at_once_get_two_agents(company, exchange):
     await board.sees("ola", activity="in_call")
     await board_shows(board, free=0, busy=2)
     for caller in callers:
-        caller.go_on()
+        await in_thread(caller.go_on)
     for one in callers + phones:
         await in_thread(one.passed)
     await board_shows(board, free=2, busy=0, wrap_up=0)
@@ -283,7 +285,7 @@ async def test_who_does_not_answer_is_passed_over(company, exchange):
     await board.sees("ola", activity="in_call")
     await board.sees("kari", availability="available")
     await in_thread(phones["kari"].passed)
-    phones["ola"].go_on(caller.call)
+    await in_thread(phones["ola"].go_on, caller.call)
     await in_thread(caller.passed)
     await board.sees("ola", availability="available")
     await board_shows(board, free=2, busy=0)
@@ -299,10 +301,10 @@ async def test_a_caller_waits_for_the_agent_who_talks(company, exchange):
     later = now_ms() + 2 * LEASE_MS  # heartbeats name the one that waits, too
     await in_thread(lambda: wait_until(lambda: now_ms() > later, "two leases have passed"))
     await board_shows(board, waiting=1)
-    first.go_on()
+    await in_thread(first.go_on)
     await in_thread(lambda: wait_until(lambda: phone.has_answered(calls=2), "kari has the second call"))
     await board_shows(board, waiting=0)
-    second.go_on()
+    await in_thread(second.go_on)
     await in_thread(phone.passed)
     await board_shows(board, free=1)
 
@@ -314,7 +316,7 @@ async def test_who_hangs_up_while_waiting_leaves_the_line(company, exchange):
     await board_shows(board, free=0)
     caller = exchange.call(company.desk, scenario="gives_up")
     await board_shows(board, waiting=1)
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(caller.passed)
     await board_shows(board, waiting=0)
 
@@ -327,7 +329,7 @@ async def test_a_queues_own_telephone_rings_without_ledig(start_broker, start_ex
     phone = await in_thread(exchange.phone, desk)
     caller = exchange.call(desk)
     await in_thread(lambda: wait_until(phone.has_answered, "it rings, and is answered"))
-    caller.go_on()
+    await in_thread(caller.go_on)
     await in_thread(caller.passed)
 
 
