@@ -66,11 +66,18 @@ static bool is_router_of(struct service *service, const char *company, struct ht
     return false;
 }
 
+/* POST says the same, for telephone systems whose HTTP client has only GET and POST. */
+static bool is_put(struct http_exchange *exchange, const struct http_request *request) {
+    if (request->method == HTTP_PUT || request->method == HTTP_POST) return true;
+    api_refuse_method(exchange, "PUT, POST");
+    return false;
+}
+
 static void answer_call(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
                         const struct http_request *request) {
     struct token_claims claims;
-    if (request->method != HTTP_PUT)
-        api_refuse_method(exchange, "PUT");
+    if (!is_put(exchange, request))
+        return;
     else if (!is_router_of(service, company, exchange, request, &claims))
         return;
     else if (!json_reader_is_call(call))
@@ -119,8 +126,8 @@ static void answer_claim(struct service *service, const char *company, const cha
 static void answer_router(struct service *service, const char *router, struct http_exchange *exchange,
                           const struct http_request *request) {
     struct token_claims claims;
-    if (request->method != HTTP_PUT)
-        api_refuse_method(exchange, "PUT");
+    if (!is_put(exchange, request))
+        return;
     else if (!api_take_claims(service, exchange, request, &claims))
         return;
     else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)

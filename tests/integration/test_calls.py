@@ -50,6 +50,19 @@ async def test_a_call_shows_as_it_goes_on(company, switch):
     await ola.sees("kari", availability="available", activity=None)
 
 
+async def test_a_post_says_the_same(company, switch):
+    """For telephone systems whose HTTP client has only GET and POST."""
+    ola, call = await company.app("ola"), unique("call")
+    path = f"/v1/companies/{company.id}/calls/{call}"
+    answer = company.broker.http("POST", path, token=switch.token, body=dict(seq=1, user="kari", state="active"))
+    assert answer.status == 200 and answer.json["call"] == call, answer.body
+    await ola.sees("kari", activity="in_call")
+    assert company.broker.http("POST", path, token=switch.token, body=dict(seq=2, state="ended")).status == 200
+    await ola.sees("kari", availability="available")
+    assert company.broker.http("POST", "/v1/routers/pbx", token=switch.token).json["lease_ms"] > 0
+    is_problem(company.broker.http("DELETE", path, token=switch.token), 405, "bad_request")
+
+
 async def test_by_number_and_with_somebody_outside(company, switch):
     ola, call = await company.app("ola"), unique("call")
     switch.report(call, 1, legs=[dict(number=company.numbers["kari"].replace("+", "00"), state="active"),
