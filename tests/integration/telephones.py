@@ -101,7 +101,7 @@ class Exchange:
     def __init__(self, url, token, **definitions):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kamailio-"))
         self.port, self.sipps, self.url, self.token = free_port(), [], url, token
-        self.definitions = dict(BEAT_MS=300, RING_MS=800, QUEUE_WAIT_S=30, CLAIM_LEASE_MS=5000)
+        self.definitions = dict(BEAT_MS=300, ASK_MS=30_000, HTTP_S=30)  # a slow machine is no reason to ring anyway
         self.definitions.update(definitions)
         self.start()
 

@@ -183,7 +183,7 @@ async def test_an_attended_transfer(company, exchange):
 async def test_without_an_answer_it_rings_and_afterwards_all_is_right(start_broker, start_exchange, make_company, how):
     broker = start_broker(router_lease_ms=LEASE_MS, verify_ms=200, router_listen=f"127.0.0.1:{free_port()}")
     company = make_company(broker=broker)
-    exchange = await in_thread(lambda: start_exchange(broker, HTTP_S=600))  # none of its requests ends while Ledig hangs
+    exchange = await in_thread(lambda: start_exchange(broker, ASK_MS=200, HTTP_S=600))  # none of its requests ends while Ledig hangs
     early = await in_thread(exchange.phone, company.numbers["kari"])
     early_caller = exchange.call(company.numbers["kari"])
     await in_thread(lambda: told(company, "kari", activity="in_call"))
@@ -276,7 +276,8 @@ async def test_two_callers_at_once_get_two_agents(company, exchange):
     await board_shows(board, free=2, busy=0, wrap_up=0)
 
 
-async def test_who_does_not_answer_is_passed_over(company, exchange):
+async def test_who_does_not_answer_is_passed_over(line, company, start_exchange):
+    exchange = await in_thread(lambda: start_exchange(line[0], RING_MS=2_500))
     board = await agents(company, "kari", "ola")
     phones = {user: await in_thread(exchange.phone, company.numbers[user], "rings" if user == "kari" else "answers")
               for user in ("kari", "ola")}
