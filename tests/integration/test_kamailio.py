@@ -13,7 +13,7 @@ from test_claims import log_in
 from test_queue import board_shows
 from telephones import Exchange, free_port
 
-LEASE_MS = 1_500
+LEASE_MS = 3_000
 
 
 @pytest.fixture(scope="module")
