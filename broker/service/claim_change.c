@@ -35,8 +35,10 @@ static int drop_own(const struct claim_change *change, struct state_record *stat
     struct own_call *list = arena_take(arena, (state->calls.count + 1u) * sizeof *list);
     uint32_t count = 0;
     if (!list) return LEDIG_ENO_MEMORY;
-    for (uint32_t i = 0; i < state->calls.count; i++)
-        if (strcmp(old[i].call, change->call) != 0) list[count++] = old[i];
+    for (uint32_t i = 0; i < state->calls.count; i++) {
+        bool is_over = old[i].ends_at != 0 && old[i].ends_at <= change->now_ms; /* a claim that a router forgot */
+        if (!is_over && strcmp(old[i].call, change->call) != 0) list[count++] = old[i];
+    }
     state->calls.at = list;
     state->calls.count = count;
     return 0;

@@ -58,6 +58,7 @@ def one_call(desk, ledger, dice, number):
         asked_ms = now_ms()
         answer = desk.claim(call, router=router, lease_ms=LEASE_MS, exclude=excluded, wait_ms=dice.choice([0, 0, 400]))
         if answer.status == 409:
+            desk.put(call, seq + 1, state="ended")  # the caller hangs up, and leaves the line
             return
         assert answer.status in (200, 201), (answer.status, answer.body)
         claims = answer.json["claims"]
