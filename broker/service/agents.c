@@ -1,9 +1,8 @@
 #include "broker/service/agents.h"
+#include "broker/service/own_calls.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define DAY_MS 86400000LL
 
 static const char *const names[STRATEGY_COUNT] = {"longest_idle", "round_robin", "fewest_calls", "ring_all"};
 
@@ -43,7 +42,7 @@ static int64_t rank(const struct state_record *state, const struct log_in *log_i
     case STRATEGY_ROUND_ROBIN:
         return state->claimed_at;
     case STRATEGY_FEWEST_CALLS:
-        return state->calls_day == now_ms / DAY_MS ? state->calls_today : 0;
+        return own_calls_on_day(state, now_ms);
     case STRATEGY_LONGEST_IDLE:
     case STRATEGY_RING_ALL:
     case STRATEGY_COUNT:

@@ -1,15 +1,7 @@
 #include "broker/service/call_change.h"
+#include "broker/service/own_calls.h"
 
 #include <string.h>
-
-#define DAY_MS 86400000LL
-
-static const struct own_call *find_own(const struct state_record *state, const char *call) {
-    const struct own_call *calls = state->calls.at;
-    for (uint32_t i = 0; i < state->calls.count; i++)
-        if (strcmp(calls[i].call, call) == 0) return &calls[i];
-    return NULL;
-}
 
 static const struct call_event_leg *find_leg(const struct call_event *event, const char *user) {
     for (size_t i = 0; i < event->leg_count; i++)
@@ -23,24 +15,13 @@ static bool is_among(const struct call_change *change, const char *user) {
     return false;
 }
 
-static bool was_answered(const char *state) {
-    return strcmp(state, "active") == 0 || strcmp(state, "held") == 0;
-}
-
 /* ---- One person ---- */
 
 static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
                    struct state_record *state, struct arena *arena) {
-    const struct own_call *old = state->calls.at;
-    struct own_call *list = arena_take(arena, (state->calls.count + 1u) * sizeof *list);
-    if (!list) return LEDIG_ENO_MEMORY;
-    uint32_t count = state->calls.count, at = count;
-    for (uint32_t i = 0; i < count; i++) {
-        list[i] = old[i];
-        if (strcmp(old[i].call, change->call) == 0) at = i;
-    }
-    struct own_call *own = &list[at];
-    if (at == count) *own = (struct own_call){.call = change->call};
+    struct own_call *own;
+    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
+    if (error) return error;
     if (!own->state || strcmp(own->state, leg->state) != 0) own->since = change->at_ms;
     own->state = leg->state;
     own->ends_at = change->now_ms + CALL_LEASE_MS;
@@ -48,34 +29,18 @@ static int put_own(const struct call_change *change, const struct call_event_leg
     if (change->event->direction) own->direction = change->event->direction;
     if (change->event->peer) own->peer = change->event->peer;
     own->queue = call->queue;
-    state->calls.at = list;
-    state->calls.count = at == count ? count + 1 : count;
     return 0;
-}
-
-static void count_call(struct state_record *state, int64_t at_ms) {
-    int64_t day = at_ms / DAY_MS;
-    state->calls_today = state->calls_day == day ? state->calls_today + 1 : 1;
-    state->calls_day = day;
 }
 
 /* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
 static int take_own(const struct call_change *change, const struct own_call *own, const struct call_record *call,
                     struct state_record *state, struct arena *arena) {
-    const struct own_call *old = state->calls.at;
-    struct own_call *list = arena_take(arena, state->calls.count * sizeof *list);
-    if (!list) return LEDIG_ENO_MEMORY;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < state->calls.count; i++)
-        if (&old[i] != own) list[count++] = old[i];
-    if (was_answered(own->state)) {
+    if (own_calls_is_answered(own->state)) {
         state->last_call_ended_at = change->at_ms;
-        if (call->queue) count_call(state, change->at_ms);
+        if (call->queue) own_calls_count(state, change->at_ms);
         if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
-    state->calls.at = list;
-    state->calls.count = count;
-    return 0;
+    return own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
 }
 
 static int change_person(const struct call_change *change, const char *user, const struct call_record *call,
@@ -83,7 +48,7 @@ static int change_person(const struct call_change *change, const char *user, con
     if (!entity->current) return 0; /* without consent nothing is kept */
     struct state_record *state = &entity->next.state;
     const struct call_event_leg *leg = change->event->ended ? NULL : find_leg(change->event, user);
-    const struct own_call *own = find_own(state, change->call);
+    const struct own_call *own = own_calls_find(state, change->call);
     if (!leg && !own) return 0;
     entity->action = STORE_WRITE;
     return leg ? put_own(change, leg, call, state, arena) : take_own(change, own, call, state, arena);
@@ -114,7 +79,7 @@ static int put_legs(const struct call_change *change, struct call_record *call, 
 
 static bool anyone_answered(const struct call_event *event) {
     for (size_t i = 0; i < event->leg_count; i++)
-        if (was_answered(event->legs[i].state)) return true;
+        if (own_calls_is_answered(event->legs[i].state)) return true;
     return false;
 }
 

@@ -3,6 +3,7 @@
 #ifndef LEDIG_SERVICE_CALL_CHANGE_H
 #define LEDIG_SERVICE_CALL_CHANGE_H
 
+#include "broker/model/leases.h"
 #include "broker/service/call_event.h"
 #include "broker/service/update.h"
 
@@ -12,6 +13,7 @@ struct call_change {
     const struct call_event *event;
     const char *call;
     int64_t now_ms;
+    const struct leases *leases;
     int64_t at_ms;            /* when it happened */
     bool is_lost;             /* the end is not an event of the router's: it has no seq of its own */
     int64_t wrap_up_ms;       /* of the queue that the call is from */

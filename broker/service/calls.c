@@ -109,6 +109,7 @@ static void commit(struct report *report) {
     for (size_t i = 0; i < report->change.user_count; i++)
         targets[1 + i] = (struct update_target){RECORD_STATE, report->user_list[i]};
     report->change.now_ms = service_now_ms(report->service);
+    report->change.leases = report->service->leases;
     if (update_start(report->service, tenant_id(report->tenant), targets, 1 + report->change.user_count, apply, on_done,
                      report) != 0)
         refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
@@ -145,6 +146,13 @@ static void go_on(void *arg, int error) {
     commit(report);
 }
 
+static void wait_for_company(struct report *report) {
+    if (tenant_is_ready(report->tenant))
+        go_on(report, 0);
+    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
+        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
+}
+
 static void on_router(void *arg, int error, const char *lease) {
     struct report *report = arg;
     if (error == LEDIG_ELEASE_ENDED) {
@@ -158,19 +166,14 @@ static void on_router(void *arg, int error, const char *lease) {
     }
     snprintf(report->router, sizeof report->router, "%s", lease);
     report->change.router = report->router;
-    if (tenant_is_ready(report->tenant))
-        go_on(report, 0);
-    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
-        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
+    wait_for_company(report);
 }
 
 static void begin(struct report *report) {
     if (report->event.router)
         routers_keep(report->service, report->subject, report->event.router, on_router, report);
-    else if (tenant_is_ready(report->tenant))
-        go_on(report, 0);
-    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
-        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
+    else
+        wait_for_company(report);
 }
 
 static bool take_event(struct report *report, const struct http_request *request) {

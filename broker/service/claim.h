@@ -25,7 +25,6 @@ struct claim {
     size_t position;        /* how many calls wait before this one */
     unsigned tries;
     char router[LEDIG_ID_CHARS_MAX + 1]; /* its lease */
-    char subject[LEDIG_ID_CHARS_MAX + 1];
     char queue[LEDIG_ID_CHARS_MAX + 1];
     char people[CLAIM_PEOPLE_MAX][LEDIG_ID_CHARS_MAX + 1];
     size_t chosen; /* how many of them come into question; those behind were on the call */

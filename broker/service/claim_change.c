@@ -1,13 +1,10 @@
 #include "broker/service/claim_change.h"
+#include "broker/service/own_calls.h"
 
 #include <string.h>
 
 static bool is_claimed(const struct leg *leg) {
     return strcmp(leg->state, "claimed") == 0;
-}
-
-static bool was_answered(const struct leg *leg) {
-    return strcmp(leg->state, "active") == 0 || strcmp(leg->state, "held") == 0;
 }
 
 static bool is_excluded(const struct claim_change *change, const char *user) {
@@ -30,32 +27,17 @@ static bool stands(const struct claim_change *change, const struct leg *leg) {
 
 /* ---- One person's part ---- */
 
-static int drop_own(const struct claim_change *change, struct state_record *state, struct arena *arena) {
-    const struct own_call *old = state->calls.at;
-    struct own_call *list = arena_take(arena, (state->calls.count + 1u) * sizeof *list);
-    uint32_t count = 0;
-    if (!list) return LEDIG_ENO_MEMORY;
-    for (uint32_t i = 0; i < state->calls.count; i++) {
-        bool is_over = old[i].ends_at != 0 && old[i].ends_at <= change->now_ms; /* a claim that a router forgot */
-        if (!is_over && strcmp(old[i].call, change->call) != 0) list[count++] = old[i];
-    }
-    state->calls.at = list;
-    state->calls.count = count;
-    return 0;
-}
-
 static int put_own(const struct claim_change *change, struct state_record *state, struct arena *arena) {
-    int error = drop_own(change, state, arena);
+    struct own_call *own;
+    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
     if (error) return error;
-    struct own_call *list =
-        (struct own_call *)(uintptr_t)state->calls.at; /* drop_own made it, with room for one more */
-    list[state->calls.count++] = (struct own_call){.call = change->call,
-                                                   .state = "claimed",
-                                                   .since = change->now_ms,
-                                                   .ends_at = change->now_ms + change->lease_ms,
-                                                   .router = change->router,
-                                                   .direction = "in",
-                                                   .queue = change->queue};
+    *own = (struct own_call){.call = change->call,
+                             .state = "claimed",
+                             .since = change->now_ms,
+                             .ends_at = change->now_ms + change->lease_ms,
+                             .router = change->router,
+                             .direction = "in",
+                             .queue = change->queue};
     state->claimed_at = change->now_ms;
     return 0;
 }
@@ -84,7 +66,7 @@ static int release(struct claim_change *change, struct update_entity *entities, 
         entities[0].action = STORE_WRITE;
         struct update_entity *state = &entities[2 + 2 * find_person(change, old[i].user)];
         if (!state->current) continue;
-        int error = drop_own(change, &state->next.state, arena);
+        int error = own_calls_drop(&state->next.state, change->call, change->now_ms, change->leases, arena);
         if (error) return error;
         state->action = STORE_WRITE;
     }
@@ -117,7 +99,7 @@ static int check(struct claim_change *change, const struct record *before) {
     change->outcome.has_ended = before->call.ended_at != 0;
     change->outcome.was_answered = before->call.answered_at != 0;
     for (uint32_t i = 0; i < before->call.legs.count; i++)
-        change->outcome.was_answered |= was_answered(&legs[i]);
+        change->outcome.was_answered |= own_calls_is_answered(legs[i].state);
     return change->outcome.has_ended || change->outcome.was_answered ? LEDIG_ECONFLICT : 0;
 }
 

@@ -293,7 +293,6 @@ void claims_take(struct service *service, const char *subject, const char *compa
         return;
     }
     snprintf(claim->queue, sizeof claim->queue, "%s", queue);
-    snprintf(claim->subject, sizeof claim->subject, "%s", subject);
     snprintf(claim->call, sizeof claim->call, "%s", claim->request.call);
     claim->change.lease_ms = claim->request.lease_ms ? claim->request.lease_ms : CLAIM_LEASE_MS;
     claim->change.excluded_count = claim->request.excluded_count;

@@ -145,6 +145,19 @@ async def test_given_back_by_hand_and_by_time(company, desk):
     is_problem(desk.give_back(unique("unheard")), 404, "not_found")
 
 
+async def test_claims_that_a_router_forgot_do_not_pile_up(company, desk):
+    """A record holds 64 live calls; those that are over must not take up the room."""
+    watcher = await ready(desk, company, "kari")
+    for _ in range(70):
+        wait_until(lambda: desk.claim(unique("forgotten"), lease_ms=1).status == 201, "kari can be claimed again")
+    call = unique("call")
+    wait_until(lambda: desk.claim(call).status in (200, 201), "and once more")
+    desk.report(call, 1, user="kari", state="active", queue="support")
+    await board_shows(watcher, free=0, busy=1)
+    desk.report(call, 2, state="ended")
+    await board_shows(watcher, free=1)
+
+
 async def test_the_longest_idle_comes_first(company, desk):
     await ready(desk, company, *AGENTS)
     order = []

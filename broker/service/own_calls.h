@@ -1,0 +1,29 @@
+/* The live calls in one person's state: legs that a router reported, and claims. Whoever changes them does it here, so
+ * that what is over does not pile up in the record. Pure; lists are made anew in the arena, never changed in place. */
+#ifndef LEDIG_SERVICE_OWN_CALLS_H
+#define LEDIG_SERVICE_OWN_CALLS_H
+
+#include "broker/model/leases.h"
+#include "broker/model/record.h"
+
+/* Whether somebody talks, or has been put on hold, in this state of a leg. */
+bool own_calls_is_answered(const char *leg_state);
+
+/* This person's part in the call; NULL = none. Lent until the list changes. */
+const struct own_call *own_calls_find(const struct state_record *state, const char *call);
+
+/* Takes the call out, and all that are over: by their own end, or with their router. `call` NULL: only those that are
+ * over. LEDIG_ENO_MEMORY. */
+int own_calls_drop(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
+                   struct arena *arena);
+
+/* This person's part in the call, to be filled in: as it was, or new with nothing but the call's id (lent). Takes out
+ * those that are over. LEDIG_ENO_MEMORY, or LEDIG_ECONFLICT where the record holds no more. */
+int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
+                  struct arena *arena, struct own_call **own);
+
+/* Answered calls of queues, on the day (UTC) of that time. */
+int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms);
+void own_calls_count(struct state_record *state, int64_t at_ms);
+
+#endif
