@@ -40,7 +40,7 @@ static char **arguments_for(const struct child *child, int report_fd) {
 static void take_report(struct child *child) {
     const struct report *report = &child->report;
     bool was = child->ready;
-    if (!report_is_good(report)) { /* the program was replaced under the supervisor's feet: only a restart helps */
+    if (!report_is_good(report)) { /* both ends are one program, so this is a fault of ours: it shows as not ready */
         log_event(LOG_ERROR, "report_refused", "kind=%s index=%u", child->kind, child->index);
         return;
     }

@@ -16,7 +16,6 @@ from telephones import Exchange, free_port
 LEASE_MS = 3_000
 
 
-
 @pytest.fixture(scope="module")
 def line():
     """One broker and one Kamailio for the tests of this file; each test has a company of its own."""

@@ -29,6 +29,15 @@ async def in_line(desk, watcher, *calls, **how):
     return futures
 
 
+async def kari_pauses(desk, company):
+    """The only agent has lunch: (the app that watches, the one that can end the pause)."""
+    watcher = await ready(desk, company, "kari")
+    kari = await company.app("kari", device="desk")
+    await kari.ok("queue", queue="support", member=True, pause="lunch")
+    await board_shows(watcher, free=0, busy=1)
+    return watcher, kari
+
+
 async def test_who_waits_gets_the_agent_who_gets_free(company, desk):
     watcher = await ready(desk, company, "kari")
     talk, call = unique("call"), unique("call")
@@ -59,10 +68,7 @@ async def test_in_the_order_in_which_they_came(company, desk):
 
 
 async def test_who_comes_later_does_not_jump_the_line(company, desk):
-    watcher = await ready(desk, company, "kari")
-    kari = await company.app("kari", device="desk")
-    await kari.ok("queue", queue="support", member=True, pause="lunch")
-    await board_shows(watcher, free=0, busy=1)
+    watcher, kari = await kari_pauses(desk, company)
     first, second = unique("call"), unique("call")
     future, = await in_line(desk, watcher, first)
     is_problem(await asyncio.to_thread(desk.claim, second), 409, "conflict")
@@ -71,10 +77,7 @@ async def test_who_comes_later_does_not_jump_the_line(company, desk):
 
 
 async def test_when_the_time_is_over_the_place_is_kept_for_the_next_question(company, desk):
-    watcher = await ready(desk, company, "kari")
-    kari = await company.app("kari", device="desk")
-    await kari.ok("queue", queue="support", member=True, pause="lunch")
-    await board_shows(watcher, free=0)
+    watcher, kari = await kari_pauses(desk, company)
     first, second = unique("call"), unique("call")
     answers = [waiting(desk, first, wait_ms=300)]
     await board_shows(watcher, waiting=1)
@@ -104,10 +107,7 @@ async def test_as_many_as_are_free_are_served_at_once(company, desk):
 
 
 async def test_a_call_that_hangs_up_leaves_the_line(company, desk):
-    watcher = await ready(desk, company, "kari")
-    kari = await company.app("kari", device="desk")
-    await kari.ok("queue", queue="support", member=True, pause="lunch")
-    await board_shows(watcher, free=0)
+    watcher, kari = await kari_pauses(desk, company)
     gone, stays = unique("call"), unique("call")
     futures = await in_line(desk, watcher, gone, stays)
     desk.report(gone, 1, state="ended")
@@ -118,10 +118,7 @@ async def test_a_call_that_hangs_up_leaves_the_line(company, desk):
 
 
 async def test_a_router_that_hung_up_gets_nobody(company, desk):
-    watcher = await ready(desk, company, "kari")
-    kari = await company.app("kari", device="desk")
-    await kari.ok("queue", queue="support", member=True, pause="lunch")
-    await board_shows(watcher, free=0)
+    watcher, kari = await kari_pauses(desk, company)
     gone = Line(desk.broker)
     body = json.dumps(dict(call=unique("gone"), wait_ms=20_000))
     gone.send(f"POST /v1/companies/{company.id}/queues/support/claims HTTP/1.1\r\nHost: x\r\n"
@@ -141,10 +138,7 @@ async def test_a_line_whose_worker_died_blocks_nobody(start_broker, make_company
     broker = start_broker(verify_ms=200, lease_ms=1_500)
     company = make_company(broker=broker)
     desk = Desk(company)
-    watcher = await ready(desk, company, "kari")
-    kari = await company.app("kari", device="desk")
-    await kari.ok("queue", queue="support", member=True, pause="lunch")
-    await board_shows(watcher, free=0)
+    watcher, kari = await kari_pauses(desk, company)
     lost = waiting(desk, unique("call"))
     await board_shows(watcher, waiting=1)
     broker.kill_worker("router")
