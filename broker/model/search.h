@@ -1,6 +1,6 @@
 /* What somebody types who looks for a colleague: words that begin words of a name or a department, or a part of a
  * number. Letters count alike whether large or small, in ASCII and in the Latin-1 range of Unicode (æ, ø, å, é, …).
- * Pure; costs some 100 ns a person, so 50,000 of them take about as long as a frame to 1,000 subscribers. */
+ * Pure. All are looked at, for some 80 to 130 ns each: 50,000 people hold the loop for 4 to 7 ms (seen with -O2). */
 #ifndef LEDIG_MODEL_SEARCH_H
 #define LEDIG_MODEL_SEARCH_H
 

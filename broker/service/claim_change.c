@@ -52,7 +52,8 @@ static bool is_free(const struct claim_change *change, const struct update_entit
 
 /* ---- The call ---- */
 
-/* Takes those out whose claim is over, or whom the router excludes; the others stay. Returns how many stay. */
+/* Takes those out whose claim is over, or whom the router excludes; the others stay, in `legs`, which
+ * has room for all of them. */
 static int release(struct claim_change *change, struct update_entity *entities, bool all, struct leg *legs,
                    uint32_t *count, struct arena *arena) {
     struct call_record *call = &entities[0].next.call;
