@@ -49,7 +49,9 @@ def unit(only):
         bad = sum(map(int, re.findall(r"\[  FAILED  \] (\d+) test", text)))
         if case.get("status") != "run":
             bad = max(bad, 1)
-            print(f"--- {case.get('name')}\n" + "\n".join(text.splitlines()[-60:]))
+            lines = text.splitlines()
+            said = [line for line in lines[:-60] if re.match(r"LEDIG_SEED|\[  (ERROR|FAILED|  LINE)", line)]
+            print(f"--- {case.get('name')}\n" + "\n".join(said + lines[-60:]))
         elif not good:  # not a cmocka program: the program is the case
             good = 1
         passed, failed = passed + good, failed + bad

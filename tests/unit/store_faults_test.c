@@ -134,6 +134,7 @@ static void emptied_server_gets_a_new_history_above_the_old(void **state) {
     watch(fixture, store, "empty");
     struct answer before = commit_one(fixture, store, "empty", "state:kari", STORE_WRITE, 0, "x");
     struct store_head old = read_one(fixture, store, "empty", "state:kari").head;
+    WAIT(fixture, heard.head.version == before.version); /* so a millisecond is over: histories count from the clock */
     server_tell(&fixture->server, "FLUSHALL");
     WAIT(fixture, heard.head.version == 0 && heard.head.epoch[0] == '\0');
     update_ask(store, "empty", "state:kari", NULL, &again);
