@@ -9,6 +9,7 @@
 #include "broker/log.h"
 #include "broker/metrics_page.h"
 #include "broker/operations.h"
+#include "broker/privacy/vault.h"
 #include "broker/store/embedded_redis.h"
 #include "broker/store/redis_address.h"
 
@@ -296,6 +297,38 @@ static int open_key(const struct config *config) {
     return fail(line);
 }
 
+/* Whether the private Redis has been written to. */
+static bool has_records(const struct config *config) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/redis/appendonlydir", config->data);
+    return !config->redis[0] && access(path, F_OK) == 0;
+}
+
+/* The workers open it again; here it is made, and seen that they will be able to. */
+static int open_vault(struct config *config) {
+    char line[2 * PATH_MAX + 320];
+    struct vault *vault = NULL;
+    bool by_command = config->keys_command[0];
+    if (by_command && config->keys[0]) return fail("either --keys or --keys-command");
+    if (!by_command && !config->keys[0] &&
+        snprintf(config->keys, sizeof config->keys, "%s/keys", config->data) >= (int)sizeof config->keys)
+        return fail("the path of the data directory is too long");
+    struct vault_source source = {.path = by_command ? NULL : config->keys,
+                                  .command = by_command ? config->keys_command : NULL};
+    bool has = has_records(config);
+    int error = vault_open(&source, !has, &vault);
+    vault_close(vault);
+    if (!error) return 0;
+    if (error == LEDIG_ENOT_FOUND && has)
+        snprintf(line, sizeof line,
+                 "%s is missing, and without the keys nobody can read what %s holds: put them back. Where it was made "
+                 "by a version that did not seal yet, start anew with an empty directory and import your people",
+                 config->keys, config->data);
+    else
+        snprintf(line, sizeof line, "%s: %s", by_command ? "--keys-command" : config->keys, vault_why(error));
+    return fail(line);
+}
+
 static void watch_signals(struct supervisor *supervisor) {
     uv_loop_t *loop = &supervisor->loop;
     supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
@@ -364,7 +397,7 @@ static int start(struct supervisor *supervisor) {
                     "--redis-password-file");
     if (check_password_file(config->redis_password_file) || check_certificate(config)) return 1;
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
-    if (open_key(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
+    if (open_key(config) || open_vault(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
         reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))
         return 1;
     if (uv_loop_init(&supervisor->loop) != 0) return fail("cannot make a loop");

@@ -4,6 +4,7 @@
 #include "broker/log.h"
 #include "broker/metrics/pulse.h"
 #include "broker/metrics/report.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/router_api.h"
 #include "broker/service/service.h"
@@ -26,6 +27,7 @@ struct worker {
     bool serves_apps;
     uv_loop_t loop;
     struct token_key *key;
+    struct vault *vault;
     struct service *service;
     struct front *front;
     uv_signal_t terminate;
@@ -128,6 +130,14 @@ static int read_password(struct worker *worker) {
     return worker->password[0] ? 0 : fail(path, "holds no password");
 }
 
+static int open_vault(struct worker *worker) {
+    const struct config *config = worker->config;
+    struct vault_source source = {.path = config->keys[0] ? config->keys : NULL,
+                                  .command = config->keys_command[0] ? config->keys_command : NULL};
+    int error = vault_open(&source, false, &worker->vault);
+    return error ? fail("cannot read the keys", vault_why(error)) : 0;
+}
+
 static int open_service(struct worker *worker) {
     const struct config *config = worker->config;
     struct service_options options = {.redis_url = config->redis,
@@ -146,7 +156,8 @@ static int open_service(struct worker *worker) {
                                       .lease_ms = config->lease_ms,
                                       .router_lease_ms = config->router_lease_ms,
                                       .serves_apps = worker->serves_apps,
-                                      .metrics = &worker->metrics};
+                                      .metrics = &worker->metrics,
+                                      .vault = worker->vault};
     int error = service_open(&worker->loop, &options, worker->key, &worker->service);
     return error ? fail("cannot open the store", ledig_error_meaning(error)) : 0;
 }
@@ -179,6 +190,7 @@ static int open_front(struct worker *worker) {
 static int start(struct worker *worker) {
     int error = token_key_open(worker->config->data, false, &worker->key);
     if (error) return fail("cannot read the token key", ledig_error_meaning(error));
+    if (open_vault(worker)) return 1;
     if (uv_loop_init(&worker->loop) != 0) return fail("cannot make a loop", strerror(errno));
     worker->terminate.data = worker->timer.data = worker;
     uv_signal_init(&worker->loop, &worker->terminate);
@@ -201,6 +213,7 @@ int worker_run(const struct config *config) {
     uv_run(&worker.loop, UV_RUN_DEFAULT);
     uv_loop_close(&worker.loop);
     token_key_close(worker.key);
+    vault_close(worker.vault);
     explicit_bzero(worker.password, sizeof worker.password);
     return 0;
 }

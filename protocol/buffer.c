@@ -31,6 +31,16 @@ void buffer_append(struct buffer *buffer, const void *bytes, size_t length) {
     buffer->length += length;
 }
 
+uint8_t *buffer_extend(struct buffer *buffer, size_t length) {
+    if (buffer->failed || !buffer_reserve(buffer, length ? length : 1)) {
+        buffer->failed = true;
+        return NULL;
+    }
+    uint8_t *at = buffer->bytes + buffer->length;
+    buffer->length += length;
+    return at;
+}
+
 void buffer_clear(struct buffer *buffer) {
     buffer->length = 0;
     buffer->failed = false;

@@ -9,7 +9,7 @@ static int read_record(struct company *company, const struct company_write *writ
     int error = record_decode(write->bytes, write->length, company->arena, record);
     if (error != 0) return error;
     char name[ENTITY_NAME_BYTES_MAX];
-    entity_name(record->kind, record_id(record), name);
+    entity_name(company->names, record->kind, record_id(record), name);
     bool own = record->kind != RECORD_COMPANY || strcmp(record->company.id, company->id) == 0;
     return own && strcmp(name, write->entity) == 0 ? 0 : LEDIG_EDAMAGED;
 }

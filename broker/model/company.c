@@ -2,12 +2,13 @@
 
 #include <stdlib.h>
 
-struct company *company_open(const char *id, const struct leases *leases) {
+struct company *company_open(const char *id, const struct leases *leases, const struct entity_names *names) {
     size_t length = strlen(id);
     struct company *company = calloc(1, sizeof *company + length + 1);
     if (company == NULL) return NULL;
     memcpy(company->id, id, length + 1);
     company->leases = leases;
+    company->names = names;
     company->arena = arena_create();
     if (company->arena != NULL) return company;
     free(company);

@@ -13,8 +13,8 @@
 
 struct company;
 
-/* `leases` is borrowed, read at every derivation, and must outlive the company. */
-struct company *company_open(const char *id, const struct leases *leases);
+/* `leases` is borrowed and read at every derivation, `names` at every change; both must outlive the company. */
+struct company *company_open(const char *id, const struct leases *leases, const struct entity_names *names);
 void company_close(struct company *company);
 
 /* ---- What the store says ----

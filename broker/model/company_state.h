@@ -103,6 +103,7 @@ struct number {
 
 struct company {
     const struct leases *leases;
+    const struct entity_names *names;
     struct entity *entities;
     struct member *members;
     struct queue *queues;

@@ -11,7 +11,7 @@ struct entity *entity_find(const struct company *company, const char *name) {
 
 struct entity *entity_of(const struct company *company, enum record_kind kind, const char *id) {
     char name[ENTITY_NAME_BYTES_MAX];
-    entity_name(kind, id, name);
+    entity_name(company->names, kind, id, name);
     return entity_find(company, name);
 }
 

@@ -15,7 +15,7 @@ static struct entity *adopt(struct company *company, enum record_kind kind, stru
     struct entity *entity = entity_of(company, kind, member->user);
     if (entity == NULL) {
         char name[ENTITY_NAME_BYTES_MAX];
-        entity_name(kind, member->user, name);
+        entity_name(company->names, kind, member->user, name);
         entity = entity_create(company, name);
     }
     if (entity != NULL) entity->member = member;

@@ -1,5 +1,6 @@
 #include "broker/model/record.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,11 +124,21 @@ bool profile_has_queue(const struct profile_record *profile, const char *queue) 
     return false;
 }
 
-void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {
-    if (kind == RECORD_COMPANY)
+void entity_hash(const struct entity_names *names, const char *id, char hash[static ENTITY_HASH_CHARS + 1]) {
+    uint8_t digest[16];
+    crypto_generichash(digest, sizeof digest, (const uint8_t *)id, strlen(id), names->key, sizeof names->key);
+    sodium_bin2base64(hash, ENTITY_HASH_CHARS + 1, digest, sizeof digest, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+void entity_name(const struct entity_names *names, enum record_kind kind, const char *id,
+                 char name[static ENTITY_NAME_BYTES_MAX]) {
+    char hash[ENTITY_HASH_CHARS + 1];
+    if (kind == RECORD_COMPANY) {
         snprintf(name, ENTITY_NAME_BYTES_MAX, "%s", shapes[kind]->name);
-    else
-        snprintf(name, ENTITY_NAME_BYTES_MAX, "%s:%s", shapes[kind]->name, id);
+        return;
+    }
+    entity_hash(names, id, hash);
+    snprintf(name, ENTITY_NAME_BYTES_MAX, "%s:%s", shapes[kind]->name, hash);
 }
 
 enum record_kind entity_kind(const char *name) {

@@ -77,12 +77,21 @@ void *record_keep(const struct record *record);
 /* The shape of a kind; NULL for RECORD_NONE and what lies outside of the enumeration. */
 const struct shape *record_shape(enum record_kind kind);
 
-/* The name of an entity in the store. Everything that reads or writes one goes through here, since names will become
- * keyed hashes: never take a name apart. `name` takes at most ENTITY_NAME_BYTES_MAX with its NUL. */
-#define ENTITY_NAME_BYTES_MAX (LEDIG_NAME_CHARS_MAX * 4 + 16)
-void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]);
+/* The name of an entity in the store: its kind and a keyed hash of its id, so that the store does not learn whom it is
+ * about. The two records of one person have the same hash. Everything that reads or writes an entity goes through here:
+ * never take a name apart. `name` takes at most ENTITY_NAME_BYTES_MAX with its NUL. */
+#define ENTITY_NAME_BYTES_MAX 48
+#define ENTITY_HASH_CHARS 22 /* 128 bits in base64url */
+struct entity_names {
+    uint8_t key[32];
+};
+void entity_name(const struct entity_names *names, enum record_kind kind, const char *id,
+                 char name[static ENTITY_NAME_BYTES_MAX]);
 
-/* The kind stays readable in every name, also where the id does not. RECORD_NONE for a kind of a later version. */
+/* The hash alone: of an id, or of anything else that the store shall find again and not know, such as a number. */
+void entity_hash(const struct entity_names *names, const char *id, char hash[static ENTITY_HASH_CHARS + 1]);
+
+/* The kind stays readable in every name. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);
 
 #endif

@@ -171,7 +171,7 @@ static void on_read(void *arg, int error, const struct store_head *head, const s
 static void settle(struct edit *edit) {
     char name[ENTITY_NAME_BYTES_MAX];
     const char *entity = name;
-    entity_name(edit->entry.is_queue ? RECORD_QUEUE : RECORD_PROFILE, edit->id, name);
+    entity_name(edit->service->names, edit->entry.is_queue ? RECORD_QUEUE : RECORD_PROFILE, edit->id, name);
     store_read(edit->service->store, edit->company, &entity, 1, on_read, edit);
 }
 

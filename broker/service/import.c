@@ -190,10 +190,10 @@ static void read_entries(struct import *import) {
         return;
     }
     size_t count = 0;
-    entity_name(RECORD_COMPANY, import->company, names[count++]);
+    entity_name(import->service->names, RECORD_COMPANY, import->company, names[count++]);
     for (size_t i = import->at; i < roster->count && count <= IMPORT_READS_A_STEP; i++) {
         const struct roster_entry *entry = &roster->entries[i];
-        entity_name(entry->is_queue ? RECORD_QUEUE : RECORD_PROFILE, entry->id, names[count++]);
+        entity_name(import->service->names, entry->is_queue ? RECORD_QUEUE : RECORD_PROFILE, entry->id, names[count++]);
     }
     for (size_t i = 0; i < count; i++)
         entities[i] = names[i];

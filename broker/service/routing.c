@@ -219,15 +219,16 @@ static int read_company(struct routing_question *question, size_t first, bool *t
     size_t count = 0;
     if (!error) {
         *read = (struct routing_read){.question = question};
-        entity_name(RECORD_COMPANY, company, names[count++]);
+        entity_name(question->service->names, RECORD_COMPANY, company, names[count++]);
     }
     for (size_t i = first; !error && i < question->count; i++) {
         struct routed *routed = &question->numbers[i];
         if (taken[i] || strcmp(routed->company, company) != 0) continue;
         taken[i] = true;
         read->numbers[read->count++] = routed;
-        entity_name(routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, routed->id, names[count++]);
-        if (!routed->is_queue) entity_name(RECORD_STATE, routed->id, names[count++]);
+        entity_name(question->service->names, routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, routed->id,
+                    names[count++]);
+        if (!routed->is_queue) entity_name(question->service->names, RECORD_STATE, routed->id, names[count++]);
     }
     if (!error) {
         for (size_t i = 0; i < count; i++)

@@ -1,5 +1,6 @@
 #include "broker/service/service.h"
 #include "broker/log.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/attendance.h"
 #include "broker/service/call_sweep.h"
 #include "broker/service/claim_line.h"
@@ -14,6 +15,8 @@
 #define SWEEP_MS_MAX 500
 #define SWEEP_MS_MIN 20
 #define VERIFIES_MISSED_MAX 3 /* then what is answered may be old, and readiness ends */
+
+static const struct entity_names unkeyed; /* where nothing is sealed */
 
 int64_t service_now_ms(const struct service *service) {
     return store_now_ms(service->store);
@@ -127,6 +130,16 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->router_lease_ms, 30000);
 }
 
+static int on_seal(void *arg, const char *company, const char *entity, const uint8_t *plain, size_t length,
+                   struct buffer *sealed) {
+    return vault_seal(arg, company, entity, plain, length, sealed);
+}
+
+static int on_open(void *arg, const char *company, const char *entity, const uint8_t *sealed, size_t length,
+                   struct buffer *plain) {
+    return vault_unseal(arg, company, entity, sealed, length, plain);
+}
+
 static int open_store(struct service *service) {
     struct store_options options = {.url = service->options.redis_url,
                                     .user = service->options.redis_user,
@@ -141,6 +154,8 @@ static int open_store(struct service *service) {
                                                .known = on_known},
                                     .metrics = service->metrics,
                                     .arg = service};
+    if (service->options.vault)
+        options.seal = (struct store_seal){.seal = on_seal, .open = on_open, .arg = service->options.vault};
     return store_open(service->loop, &options, &service->store);
 }
 
@@ -152,6 +167,7 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
     service->options = *options;
     service->metrics = options->metrics ? options->metrics : &service->own_metrics;
     service->key = key;
+    service->names = options->vault ? vault_names(options->vault) : &unkeyed;
     fill_defaults(&service->options);
     service->leases = leases_create();
     service->arena = arena_create();

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 struct tenant;
+struct vault;
 
 struct service_options { /* 0 = the default in brackets */
     const char *redis_url;
@@ -34,6 +35,7 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t router_lease_ms;                /* [30000] a router that gives no sign of life for so long has ended */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
     struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
+    struct vault *vault;                     /* the caller's; NULL: nothing is sealed */
 };
 
 struct service {
@@ -44,11 +46,12 @@ struct service {
     struct metrics own_metrics;     /* where the caller gave none */
     struct store *store;
     struct leases *leases;
-    struct tenant *tenants;  /* uthash by id */
-    struct claim *claims;    /* utlist: those under way */
-    uv_timer_t line;         /* of calls that wait: runs while there are any */
-    uint64_t calls_swept_ms; /* the loop's time of the last sweep over calls */
-    struct router *routers;  /* uthash by the suffix of their lease */
+    const struct entity_names *names; /* never NULL */
+    struct tenant *tenants;           /* uthash by id */
+    struct claim *claims;             /* utlist: those under way */
+    uv_timer_t line;                  /* of calls that wait: runs while there are any */
+    uint64_t calls_swept_ms;          /* the loop's time of the last sweep over calls */
+    struct router *routers;           /* uthash by the suffix of their lease */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;

@@ -262,7 +262,7 @@ struct tenant *tenant_hold(struct service *service, const char *id) {
     if (!tenant) return NULL;
     strcpy(tenant->id, id);
     tenant->service = service;
-    tenant->company = company_open(id, service->leases);
+    tenant->company = company_open(id, service->leases, service->names);
     if (!tenant->company) {
         free(tenant);
         return NULL;

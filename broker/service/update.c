@@ -79,7 +79,7 @@ int update_start(struct service *service, const char *company, const struct upda
         snprintf(update->company, sizeof update->company, "%s", company);
         for (size_t i = 0; i < count; i++) {
             update->kinds[i] = targets[i].kind;
-            entity_name(targets[i].kind, targets[i].id, names[i]);
+            entity_name(service->names, targets[i].kind, targets[i].id, names[i]);
             entities[i] = names[i];
         }
         store_update(service->store, &(struct store_update){.company = update->company,

@@ -49,7 +49,7 @@ bool withdrawal_hides(struct tenant *tenant, const char *user, const char *entit
     char state[ENTITY_NAME_BYTES_MAX];
     struct withdrawal *one = find(tenant, user);
     if (!one) return false;
-    entity_name(RECORD_STATE, user, state);
+    entity_name(tenant->service->names, RECORD_STATE, user, state);
     if (strcmp(entity, state) != 0) return false;
     one->has_hidden = true;
     return true;

@@ -88,6 +88,7 @@ static bool read_bases(struct batch *batch) {
 static int take_bases(struct batch *batch, const redisReply *reply) {
     size_t next = 0;
     if (reply->type != REDIS_REPLY_ARRAY) return LEDIG_EDAMAGED;
+    opened_forget(batch->request.store);
     for (size_t i = 0; i < batch->count; i++) {
         struct part *part = &batch->parts[i];
         struct store_record record;
@@ -97,6 +98,7 @@ static int take_bases(struct batch *batch, const redisReply *reply) {
         bool absent = one->type == REDIS_REPLY_NIL;
         if (!absent && one->type != REDIS_REPLY_STRING) return LEDIG_EDAMAGED;
         int error = record_read(part->slot->name, absent ? "" : one->str, absent ? 0 : one->len, &record);
+        if (error == 0) error = record_open(batch->request.store, batch->company->name, &record);
         if (error != 0) return error;
         set_base(part, &record, true);
     }
@@ -143,6 +145,8 @@ static void take_moved(struct batch *batch, const redisReply *reply) {
     struct part *part = &batch->parts[which->integer];
     batch->request.store->metrics->store_conflicts++;
     int error = record_read(part->slot->name, stored->str, stored->len, &record);
+    opened_forget(batch->request.store);
+    if (error == 0) error = record_open(batch->request.store, batch->company->name, &record);
     if (error != 0) {
         request_end(&batch->request, error);
     } else if (batch->plain) {
@@ -276,6 +280,7 @@ static void batch_release(struct request *request) {
     for (size_t i = 0; i < batch->count; i++) {
         buffer_free(&batch->parts[i].base);
         buffer_free(&batch->parts[i].bytes);
+        buffer_free(&batch->parts[i].sealed);
     }
     kept_free(&batch->kept);
     free(batch->parts);

@@ -77,7 +77,8 @@ struct part { /* what becomes of one entity */
 
     enum store_action action;
     bool touched;
-    struct buffer bytes; /* STORE_WRITE */
+    struct buffer bytes;  /* STORE_WRITE … */
+    struct buffer sealed; /* … as they were last sent, where the caller seals */
     int64_t not_before_ms;
 };
 

@@ -43,16 +43,25 @@ static void add_number(struct words *words, struct numbers_text *texts, int64_t 
     words_add(words, text);
 }
 
+/* What goes to the server of a part. */
+static const struct buffer *body_of(const struct batch *batch, struct part *part) {
+    struct store *store = batch->request.store;
+    if (part->action != STORE_WRITE || store->options.seal.seal == NULL) return &part->bytes;
+    if (record_seal(store, batch->company->name, part->slot->name, &part->bytes, &part->sealed) != 0) abort();
+    return &part->sealed;
+}
+
 static void add_writes(const struct batch *batch, struct words *words, struct numbers_text *texts) {
     static const char *const letters[] = {
         [STORE_CHECK] = "c", [STORE_WRITE] = "w", [STORE_TOMBSTONE] = "t", [STORE_REMOVE] = "r"};
     for (size_t i = 0; i < batch->count; i++) {
-        const struct part *part = &batch->parts[i];
+        struct part *part = &batch->parts[i];
+        const struct buffer *body = body_of(batch, part);
         words_add(words, part->slot->name);
         words_add(words, letters[part->action]);
         add_number(words, texts, (int64_t)part->revision);
         add_number(words, texts, part->not_before_ms);
-        words_add_bytes(words, part->bytes.bytes, part->action == STORE_WRITE ? part->bytes.length : 0);
+        words_add_bytes(words, body->bytes, part->action == STORE_WRITE ? body->length : 0);
     }
 }
 

@@ -47,11 +47,13 @@ static int tell_page(struct read_since *read, const redisReply *pairs) {
     size_t count = pairs->elements / 2;
     struct store_record *records = store_allocate(count * sizeof *records);
     int error = 0;
+    opened_forget(read->request.store);
     for (size_t i = 0; i < count && error == 0; i++) {
         const redisReply *entity = pairs->element[2 * i], *stored = pairs->element[2 * i + 1];
         error = entity->type == REDIS_REPLY_STRING && stored->type == REDIS_REPLY_STRING
                     ? record_read(entity->str, stored->str, stored->len, &records[i])
                     : LEDIG_EDAMAGED;
+        if (error == 0) error = record_open(read->request.store, read->company, &records[i]);
     }
     if (error == 0 && count > 0) {
         read->told = true;
@@ -162,11 +164,13 @@ static int some_read(struct read_some *read, const redisReply *reply, char *line
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) return LEDIG_EDAMAGED;
     const redisReply *stored = reply->element[1];
     int error = head_read(reply->element[0], &read->head, lineage);
+    opened_forget(read->request.store);
     if (error == 0 && (stored->type != REDIS_REPLY_ARRAY || stored->elements != read->count)) error = LEDIG_EDAMAGED;
     for (size_t i = 0; i < read->count && error == 0; i++) {
         const redisReply *one = stored->element[i];
         error = one->type == REDIS_REPLY_STRING ? record_read(read->entities[i], one->str, one->len, &read->records[i])
                                                 : LEDIG_EDAMAGED;
+        if (error == 0) error = record_open(read->request.store, read->company, &read->records[i]);
     }
     return error;
 }

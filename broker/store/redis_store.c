@@ -171,8 +171,10 @@ int store_open(uv_loop_t *loop, const struct store_options *options, struct stor
     if (made->options.verify_ms == 0) made->options.verify_ms = VERIFY_MS;
     if (made->options.company_in_flight == 0) made->options.company_in_flight = COMPANY_IN_FLIGHT;
     if (made->options.lease_ms == 0) made->options.lease_ms = LEASE_MS;
-    error = open_links(made, &address);
+    made->opened_records = arena_create();
+    error = made->opened_records != NULL ? open_links(made, &address) : LEDIG_ENO_MEMORY;
     if (error != 0) {
+        arena_free(made->opened_records);
         free(made);
         return error;
     }
@@ -207,6 +209,8 @@ static void part_closed(struct store *store) {
     }
     void (*closed)(void *arg) = store->closed;
     void *arg = store->closed_arg;
+    arena_free(store->opened_records);
+    buffer_free(&store->opened);
     free(store);
     if (closed != NULL) closed(arg);
 }

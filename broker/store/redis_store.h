@@ -118,6 +118,15 @@ int head_read(const redisReply *reply, struct store_head *head, char lineage[sta
 /* A record in its stored form; an empty text is one that was never written. 0 or LEDIG_EDAMAGED. */
 int record_read(const char *entity, const char *stored, size_t length, struct store_record *record);
 
+/* redis_seal.c: makes the sealed form (where the caller seals); 0 or LEDIG_ENO_MEMORY. */
+int record_seal(struct store *store, const char *company, const char *entity, const struct buffer *plain,
+                struct buffer *sealed);
+
+/* Replaces the bytes of a record that was read by what they hold, which lives until opened_forget. 0 or
+ * LEDIG_ENO_MEMORY. */
+int record_open(struct store *store, const char *company, struct store_record *record);
+void opened_forget(struct store *store); /* at the beginning of each answer that is read */
+
 /* A number of at most 16 digits; the second, in a reply of type string. 0 or LEDIG_EDAMAGED. */
 int number_parse(const char *text, size_t length, uint64_t *number);
 int number_read(const redisReply *reply, uint64_t *number);
@@ -172,6 +181,8 @@ struct store {
     unsigned open_parts;
 
     char lineage[LINEAGE_CHARS_MAX + 1];
+    struct arena *opened_records; /* of the answer that is being read */
+    struct buffer opened;         /* the last of them */
 
     bool has_offset;
     int64_t offset_ms;      /* the server's clock less redis_store_clock_ms() */

@@ -190,8 +190,8 @@ static bool take_record(const char **at, const char *end, struct buffer *names, 
     return true;
 }
 
-static bool take_news(const char *at, const char *end, struct store_record *records, struct buffer *names, char *epoch,
-                      struct store_news *news) {
+static bool take_news(struct store *store, const char *at, const char *end, struct store_record *records,
+                      struct buffer *names, char *epoch, struct store_news *news) {
     const char *field;
     size_t length;
     uint64_t count;
@@ -209,6 +209,7 @@ static bool take_news(const char *at, const char *end, struct store_record *reco
     for (size_t i = 0; i < count; i++) {
         records[i].entity = name;
         name += strlen(name) + 1;
+        if (record_open(store, news->company, &records[i]) != 0) return false;
     }
     news->epoch = epoch;
     news->whole = !too_large;
@@ -232,7 +233,8 @@ void watch_told(struct store *store, const redisReply *message) {
     struct buffer names = {0};
     struct store_news news = {.company = name};
     /* One that cannot be read counts as lost: the verify batch finds it. */
-    if (take_news(text->str, text->str + text->len, records, &names, epoch, &news)) {
+    opened_forget(store);
+    if (take_news(store, text->str, text->str + text->len, records, &names, epoch, &news)) {
         company_heard(company, epoch, news.version);
         if (store->options.events.changed != NULL) store->options.events.changed(store->options.arg, &news);
     }

@@ -52,6 +52,18 @@ struct store_record {
     const uint8_t *bytes; /* NULL = tombstone, or never written */
     size_t length;
     int64_t removed_at_ms; /* of a tombstone that was read: when, by the store's clock; 0 = not known */
+    bool seal_is_old;      /* it was read, and should be written again for the sake of its seal */
+};
+
+/* How records are sealed on their way to the server and opened on their way back; the caller's. Called at any time from
+ * inside of the store; must not call back. A record that cannot be opened is told as one of no bytes, which is a record
+ * to nobody. */
+struct store_seal {
+    int (*seal)(void *arg, const char *company, const char *entity, const uint8_t *plain, size_t length,
+                struct buffer *sealed); /* appends; 0 or LEDIG_ENO_MEMORY */
+    int (*open)(void *arg, const char *company, const char *entity, const uint8_t *sealed, size_t length,
+                struct buffer *plain); /* appends; 0, 1 where the seal is old, or LEDIG_E… */
+    void *arg;
 };
 
 /* ---- Opening ---- */
@@ -104,6 +116,7 @@ struct store_options {
     uint32_t lease_ms;           /* 0 = 10000: a lease taken here ends when it was not renewed for this long */
     struct store_events events;
     void *arg;
+    struct store_seal seal;  /* zeroed: records are stored as they are */
     struct metrics *metrics; /* the caller's; NULL: nobody looks */
 };
 

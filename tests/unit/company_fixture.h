@@ -26,7 +26,9 @@ int close_bench(void **state);
 int write_record(struct bench *bench, const struct record *record, uint64_t revision, bool contiguous, bool compare);
 /* The next commit of a gapless sequence. */
 void commit(struct bench *bench, const struct record *record);
-void commit_tombstone(struct bench *bench, const char *entity);
+void commit_tombstone(struct bench *bench, const char *entity); /* as `named` takes it */
+/* The store's name of "state:kari", "company", …; lent until the next call. */
+const char *named(const char *entity);
 struct record profile(const char *user);
 struct record free_state(const char *user);
 struct record busy_state(const char *user, int64_t until);

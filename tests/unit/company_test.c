@@ -10,6 +10,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 /* ---- People ---- */
 
 static void a_person_without_consent_has_a_profile_and_no_state(void **state) {
@@ -111,7 +113,7 @@ static void who_left_long_ago_is_forgotten(void **state) {
     company_tick(bench->company, NOW + DAY_MS, false);
     cursor = 0;
     expect_counts(walk_with(bench, bench->all, &cursor), 0, 0, 0, 0);
-    assert_int_equal(company_revision(bench->company, "profile:kari"), 0);
+    assert_int_equal(company_revision(bench->company, named("profile:kari")), 0);
     assert_int_equal(company_next_due(bench->company), NEVER);
 }
 
@@ -142,7 +144,7 @@ static void a_withdrawal_whose_consent_was_never_heard_of_is_shown(void **state)
     struct record record = profile("kari");
     commit(bench, &record);
     news(bench);
-    assert_int_equal(company_revision(bench->company, "state:kari"), 0);
+    assert_int_equal(company_revision(bench->company, named("state:kari")), 0);
     commit_tombstone(bench, "state:kari");
     assert_string_equal(member_row(news(bench), "kari")->availability, "unknown");
 }
@@ -172,10 +174,10 @@ static void an_entity_tells_its_user(void **state) {
     struct bench *bench = *state;
     commit_person(bench, "kari");
     commit(bench, &(struct record){.kind = RECORD_ACCESS, .access = {.id = "kari"}});
-    assert_string_equal(company_entity_user(bench->company, "state:kari"), "kari");
-    assert_string_equal(company_entity_user(bench->company, "profile:kari"), "kari");
+    assert_string_equal(company_entity_user(bench->company, named("state:kari")), "kari");
+    assert_string_equal(company_entity_user(bench->company, named("profile:kari")), "kari");
     assert_null(company_entity_user(bench->company, "access:kari"));
-    assert_null(company_entity_user(bench->company, "state:ola"));
+    assert_null(company_entity_user(bench->company, named("state:ola")));
 }
 
 /* ---- What moves, and what does not ---- */
@@ -192,8 +194,8 @@ static void a_change_that_shows_nothing_moves_nobody_but_is_held(void **state) {
     record.profile.role = "lead";
     commit(bench, &record);
     assert_int_equal(company_last_place(bench->company), place);
-    assert_int_equal(company_revision(bench->company, "state:kari"), 103);
-    assert_int_equal(company_revision(bench->company, "profile:kari"), 104);
+    assert_int_equal(company_revision(bench->company, named("state:kari")), 103);
+    assert_int_equal(company_revision(bench->company, named("profile:kari")), 104);
     assert_string_equal(member_profile(company_member(bench->company, "kari"))->role, "lead");
     uint64_t cursor = 0; /* who comes now hears of it */
     assert_int_equal(member_row(walk_with(bench, bench->all, &cursor), "kari")->last_active, NOW);
@@ -221,13 +223,13 @@ static void an_older_revision_is_ignored_unless_all_is_compared(void **state) {
     assert_int_equal(write_record(bench, &free, 103, false, false), 0);
     expect_counts(news(bench), 0, 0, 0, 0);
     company_compare_begin(bench->company);
-    company_seen(bench->company, "profile:kari");
+    company_seen(bench->company, named("profile:kari"));
     assert_int_equal(write_record(bench, &free, 102, false, true), 0);
     assert_int_equal(company_compare_end(bench->company, 2000, NOW), 0);
     const struct message_changes *changes = news(bench);
     expect_counts(changes, 1, 0, 0, 0);
     assert_string_equal(member_row(changes, "kari")->availability, "available");
-    assert_int_equal(company_revision(bench->company, "state:kari"), 102);
+    assert_int_equal(company_revision(bench->company, named("state:kari")), 102);
 }
 
 static void what_a_comparison_does_not_name_is_gone(void **state) {
@@ -239,7 +241,7 @@ static void what_a_comparison_does_not_name_is_gone(void **state) {
     commit(bench, &(struct record){.kind = RECORD_CALL, .call = {.id = "c1", .queue = "support"}});
     news(bench);
     company_compare_begin(bench->company);
-    company_seen(bench->company, "profile:kari");
+    company_seen(bench->company, named("profile:kari"));
     assert_int_equal(company_compare_end(bench->company, 2000, NOW), 0);
     const struct message_changes *changes = news(bench);
     expect_counts(changes, 1, 0, 0, 1);
@@ -249,8 +251,8 @@ static void what_a_comparison_does_not_name_is_gone(void **state) {
     assert_null(company_settings(bench->company));
     const uint8_t *bytes = (const uint8_t *)"";
     size_t length;
-    assert_int_equal(company_revision(bench->company, "state:ola"), 2000);
-    assert_int_equal(company_lend_record(bench->company, "state:ola", &bytes, &length), 0);
+    assert_int_equal(company_revision(bench->company, named("state:ola")), 2000);
+    assert_int_equal(company_lend_record(bench->company, named("state:ola"), &bytes, &length), 0);
     assert_null(bytes);
 }
 
@@ -271,11 +273,11 @@ static void a_damaged_record_leaves_the_entity_as_it_was(void **state) {
         {"keys:kari", "\x00\x00\x20\x80", 4, LEDIG_EUNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct company_write write = {cases[i].entity, 200, (const uint8_t *)cases[i].bytes, cases[i].length};
+        struct company_write write = {named(cases[i].entity), 200, (const uint8_t *)cases[i].bytes, cases[i].length};
         assert_int_equal(company_apply(bench->company, &write, false, false, NOW), cases[i].error);
     }
     expect_counts(news(bench), 0, 0, 0, 0);
-    assert_int_equal(company_revision(bench->company, "state:kari"), 102);
+    assert_int_equal(company_revision(bench->company, named("state:kari")), 102);
     assert_int_equal(company_revision(bench->company, "keys:kari"), 0);
 }
 
@@ -285,10 +287,10 @@ static void bytes_are_lent_as_they_were_stored(void **state) {
     commit(bench, &record);
     const uint8_t *bytes;
     size_t length;
-    assert_int_equal(company_lend_record(bench->company, "profile:kari", &bytes, &length), 0);
+    assert_int_equal(company_lend_record(bench->company, named("profile:kari"), &bytes, &length), 0);
     assert_int_equal(length, bench->bytes.length);
     assert_memory_equal(bytes, bench->bytes.bytes, length);
-    assert_int_equal(company_lend_record(bench->company, "profile:ola", &bytes, &length), 0);
+    assert_int_equal(company_lend_record(bench->company, named("profile:ola"), &bytes, &length), 0);
     assert_null(bytes);
 }
 
@@ -321,7 +323,7 @@ static void what_a_later_version_wrote_is_lent_whole(void **state) {
         char name[ENTITY_NAME_BYTES_MAX];
         const uint8_t *bytes;
         size_t length;
-        entity_name(records[i].kind, record_id(&records[i]), name);
+        entity_name(&unkeyed, records[i].kind, record_id(&records[i]), name);
         commit(bench, &records[i]);
         assert_int_equal(company_lend_record(bench->company, name, &bytes, &length), 0);
         assert_int_equal(length, bench->bytes.length);
@@ -336,11 +338,11 @@ static void how_a_person_gets_in_is_held_but_never_shown(void **state) {
     commit(bench, &(struct record){.kind = RECORD_ACCESS, .access = {.id = "kari", .password = "x"}});
     const uint8_t *bytes;
     size_t length;
-    assert_int_equal(company_lend_record(bench->company, "access:kari", &bytes, &length), 0);
+    assert_int_equal(company_lend_record(bench->company, named("access:kari"), &bytes, &length), 0);
     assert_int_equal(length, bench->bytes.length);
     assert_memory_equal(bytes, bench->bytes.bytes, length);
     expect_counts(news(bench), 0, 0, 0, 0);
-    assert_int_equal(company_revision(bench->company, "access:kari"), 103);
+    assert_int_equal(company_revision(bench->company, named("access:kari")), 103);
 }
 
 /* ---- The clock and the leases ---- */

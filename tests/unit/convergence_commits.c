@@ -9,6 +9,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 static void commit(struct world *world, struct worker *worker, const struct record *records, const char *const *gone,
                    size_t count, bool remove) {
     struct test_write writes[WRITES_MAX] = {{0}};
@@ -18,7 +20,7 @@ static void commit(struct world *world, struct worker *worker, const struct reco
             writes[i].name = gone[i];
             continue;
         }
-        entity_name(records[i].kind, record_id(&records[i]), names[i]);
+        entity_name(&unkeyed, records[i].kind, record_id(&records[i]), names[i]);
         buffer_clear(&world->bytes);
         assert_int_equal(record_encode(&records[i], &world->bytes), 0);
         writes[i].name = names[i];
@@ -143,7 +145,7 @@ void world_withdraw(struct world *world, struct worker *worker) {
     enum record_kind kind = kinds[random_below(&world->random, 3)];
     const char *id = kind == RECORD_QUEUE ? world_queues[random_below(&world->random, QUEUES)] : any_user(world);
     char name[ENTITY_NAME_BYTES_MAX];
-    entity_name(kind, id, name);
+    entity_name(&unkeyed, kind, id, name);
     const struct stored *record = test_store_find(&world->store, name);
     if (record == NULL) return;
     if (random_chance(&world->random, .3))
@@ -155,8 +157,8 @@ void world_withdraw(struct world *world, struct worker *worker) {
 void world_remove_person(struct world *world, struct worker *worker) {
     const char *user = any_user(world);
     char state[ENTITY_NAME_BYTES_MAX], profile[ENTITY_NAME_BYTES_MAX];
-    entity_name(RECORD_STATE, user, state);
-    entity_name(RECORD_PROFILE, user, profile);
+    entity_name(&unkeyed, RECORD_STATE, user, state);
+    entity_name(&unkeyed, RECORD_PROFILE, user, profile);
     commit(world, worker, NULL, (const char *[]){state, profile}, 2, true);
 }
 

@@ -11,6 +11,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 #define SERIES_MAX 2000 /* frames; a longer one does not end */
 #define SCHEDULES 2000
 
@@ -23,7 +25,7 @@ struct truth {
 
 static bool load(struct world *world, enum record_kind kind, const char *id, struct record *record) {
     char name[ENTITY_NAME_BYTES_MAX];
-    entity_name(kind, id, name);
+    entity_name(&unkeyed, kind, id, name);
     const struct stored *stored = test_store_find(&world->store, name);
     if (stored == NULL || stored->bytes == NULL) return false;
     assert_int_equal(record_decode(stored->bytes, stored->length, world->arena, record), 0);

@@ -9,6 +9,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 int64_t worker_now(const struct worker *worker) {
     return worker->store->clock_ms + worker->skew_ms;
 }
@@ -105,7 +107,7 @@ struct worker *worker_open(struct world *world, size_t index) {
     assert_non_null(worker);
     worker->store = &world->store;
     worker->leases = leases_create();
-    worker->company = company_open("acme", worker->leases);
+    worker->company = company_open("acme", worker->leases, &unkeyed);
     worker->skew_ms = (int64_t)random_below(&world->random, 401) - 200;
     world->store.inboxes[index] = &worker->inbox;
     world->workers[index] = worker;

@@ -9,6 +9,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 /* ---- Filters ---- */
 
 static struct filter *follow(struct bench *bench, const char *const *users, uint32_t count, const char *queue,
@@ -376,7 +378,7 @@ static void who_came_back_is_sent_whole_to_one_who_saw_them_leave(void **state) 
 
 static void before_the_first_load_no_place_is_good(void **state) {
     struct bench *bench = *state;
-    struct company *empty = company_open("acme", bench->leases);
+    struct company *empty = company_open("acme", bench->leases, &unkeyed);
     uint64_t cursor;
     struct place place = {.epoch = "", .version = 0, .now_ms = NOW};
     assert_false(company_resume(empty, bench->all, &place, NOW, &cursor));

@@ -132,12 +132,12 @@ static void a_waiting_call_goes_with_its_worker(void **state) {
 static void an_ended_call_is_forgotten_after_a_while(void **state) {
     struct bench *bench = *state;
     commit(bench, &(struct record){.kind = RECORD_CALL, .call = {.id = "c1", .seq = 7, .ended_at = NOW}});
-    assert_int_equal(company_revision(bench->company, "call:c1"), 101);
+    assert_int_equal(company_revision(bench->company, named("call:c1")), 101);
     commit_tombstone(bench, "call:c2");
     assert_int_equal(company_next_due(bench->company), NOW + 600000);
     company_tick(bench->company, NOW + 600000, false);
-    assert_int_equal(company_revision(bench->company, "call:c1"), 0);
-    assert_int_equal(company_revision(bench->company, "call:c2"), 0);
+    assert_int_equal(company_revision(bench->company, named("call:c1")), 0);
+    assert_int_equal(company_revision(bench->company, named("call:c2")), 0);
     assert_int_equal(company_next_due(bench->company), NEVER);
 }
 

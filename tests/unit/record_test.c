@@ -8,6 +8,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 struct bench {
     struct arena *arena;
     struct buffer bytes;
@@ -200,20 +202,23 @@ static void every_truncation_is_refused(void **state) {
     }
 }
 
-static void a_name_tells_its_kind(void **state) {
+static void a_name_tells_its_kind_and_not_whose_it_is(void **state) {
     (void)state;
-    char name[ENTITY_NAME_BYTES_MAX];
-    static const struct {
-        enum record_kind kind;
-        const char *name;
-    } cases[] = {
-        {RECORD_COMPANY, "company"},    {RECORD_PROFILE, "profile:kari"}, {RECORD_STATE, "state:kari"},
-        {RECORD_ACCESS, "access:kari"}, {RECORD_QUEUE, "queue:kari"},     {RECORD_CALL, "call:kari"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        entity_name(cases[i].kind, "kari", name);
-        assert_string_equal(name, cases[i].name);
-        assert_int_equal(entity_kind(name), cases[i].kind);
+    static const struct entity_names other = {{1}};
+    char name[ENTITY_NAME_BYTES_MAX], of_other[ENTITY_NAME_BYTES_MAX], hash[ENTITY_HASH_CHARS + 1];
+    entity_name(&unkeyed, RECORD_COMPANY, "acme", name);
+    assert_string_equal(name, "company");
+    assert_int_equal(entity_kind(name), RECORD_COMPANY);
+    entity_hash(&unkeyed, "kari", hash);
+    assert_int_equal(strlen(hash), ENTITY_HASH_CHARS);
+    for (enum record_kind kind = RECORD_PROFILE; kind < RECORD_KIND_COUNT; kind++) {
+        entity_name(&unkeyed, kind, "kari", name);
+        assert_int_equal(entity_kind(name), kind);
+        assert_string_equal(strchr(name, ':') + 1, hash); /* one person, one hash */
+        entity_name(&other, kind, "kari", of_other);
+        assert_string_not_equal(name, of_other);
+        entity_name(&unkeyed, kind, "karj", of_other);
+        assert_string_not_equal(name, of_other);
     }
     assert_int_equal(entity_kind("keys:kari"), RECORD_NONE);
     assert_int_equal(entity_kind("stat:kari"), RECORD_NONE);
@@ -221,8 +226,8 @@ static void a_name_tells_its_kind(void **state) {
     char longest[LEDIG_NAME_CHARS_MAX * 4 + 1];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    entity_name(RECORD_PROFILE, longest, name);
-    assert_int_equal(strlen(name), strlen("profile:") + strlen(longest));
+    entity_name(&unkeyed, RECORD_PROFILE, longest, name);
+    assert_int_equal(strlen(name), strlen("profile:") + ENTITY_HASH_CHARS);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
@@ -232,7 +237,7 @@ int main(void) {
         CASE(a_record_comes_back_as_it_was_stored), CASE(every_kind_can_be_stored),
         CASE(a_kept_record_stands_by_itself),       CASE(a_kept_record_has_its_texts_and_its_rest),
         CASE(fields_of_a_later_version_are_kept),   CASE(damaged_bytes_are_refused),
-        CASE(every_truncation_is_refused),          CASE(a_name_tells_its_kind),
+        CASE(every_truncation_is_refused),          CASE(a_name_tells_its_kind_and_not_whose_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@
 // cmocka wants the headers above first
 #include <cmocka.h>
 
+static const struct entity_names unkeyed;
+
 #define ALLOCATIONS_MAX 10000
 
 static long allocations_left = -1; /* before one fails; -1 = none fails */
@@ -47,7 +49,7 @@ struct run {
 
 static int put(struct run *run, const struct record *record) {
     char name[ENTITY_NAME_BYTES_MAX];
-    entity_name(record->kind, record_id(record), name);
+    entity_name(&unkeyed, record->kind, record_id(record), name);
     buffer_clear(&run->bytes);
     int error = record_encode(record, &run->bytes);
     struct company_write write = {name, ++run->version, run->bytes.bytes, run->bytes.length};
@@ -114,7 +116,7 @@ static int live(struct run *run) {
     const char *const users[] = {"user1", "user2"};
     const char *const queues[] = {"support"};
     run->leases = leases_create();
-    run->company = run->leases ? company_open("acme", run->leases) : NULL;
+    run->company = run->leases ? company_open("acme", run->leases, &unkeyed) : NULL;
     run->filter = !run->company ? NULL
                                 : filter_create(run->company, &(struct texts){.at = users, .count = 2, .present = true},
                                                 &(struct texts){.at = queues, .count = 1, .present = true}, "user3");
@@ -162,7 +164,7 @@ static void what_is_lent_is_of_the_revision_that_is_told(void **state) {
         struct run run = {.leases = leases_create()};
         const uint8_t *bytes;
         size_t length;
-        run.company = company_open("acme", run.leases);
+        run.company = company_open("acme", run.leases, &unkeyed);
         assert_int_equal(put_state(&run, "support"), 0);
         allocations_left = allowed;
         error = put_state(&run, "sales");
