@@ -48,7 +48,9 @@ int token_mint(const struct token_key *key, const struct token_claims *claims,
     if (jwt_new(&jwt) != 0) return LEDIG_ENO_MEMORY;
     char *encoded = NULL;
     int error = LEDIG_ENO_MEMORY;
-    if (jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, sizeof key->bytes) == 0 &&
+    bool has_login = claims->login[0];
+    if ((!has_login || jwt_add_grant(jwt, "login", claims->login) == 0) &&
+        jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, sizeof key->bytes) == 0 &&
         jwt_add_grant(jwt, "sub", claims->user) == 0 && jwt_add_grant(jwt, "company", claims->companies) == 0 &&
         jwt_add_grant(jwt, "role", role_name(claims->role)) == 0 &&
         jwt_add_grant_int(jwt, "iat", (long)(claims->issued_at_ms / 1000)) == 0 &&
@@ -73,6 +75,13 @@ static bool take_text(jwt_t *jwt, const char *name, char *to, size_t size) {
     return true;
 }
 
+/* Absent: "". */
+static bool take_login(jwt_t *jwt, char login[static LOGIN_ID_CHARS + 1]) {
+    login[0] = 0;
+    if (!jwt_get_grant(jwt, "login")) return true;
+    return take_text(jwt, "login", login, LOGIN_ID_CHARS + 1) && strspn(login, "0123456789abcdef") == LOGIN_ID_CHARS;
+}
+
 static bool take_time(jwt_t *jwt, const char *name, int64_t *ms) {
     long seconds = jwt_get_grant_int(jwt, name);
     *ms = (int64_t)seconds * 1000;
@@ -82,8 +91,9 @@ static bool take_time(jwt_t *jwt, const char *name, int64_t *ms) {
 static bool take_claims(jwt_t *jwt, struct token_claims *claims) {
     return take_text(jwt, "sub", claims->user, sizeof claims->user) &&
            take_text(jwt, "company", claims->companies, sizeof claims->companies) &&
-           role_parse(jwt_get_grant(jwt, "role"), &claims->role) && take_time(jwt, "iat", &claims->issued_at_ms) &&
-           take_time(jwt, "exp", &claims->expires_at_ms) && claims_are_sound(claims);
+           role_parse(jwt_get_grant(jwt, "role"), &claims->role) && take_login(jwt, claims->login) &&
+           take_time(jwt, "iat", &claims->issued_at_ms) && take_time(jwt, "exp", &claims->expires_at_ms) &&
+           claims_are_sound(claims);
 }
 
 int token_check(const struct token_key *key, const char *token, int64_t now_ms, struct token_claims *claims) {

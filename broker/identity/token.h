@@ -5,6 +5,7 @@
 #ifndef LEDIG_IDENTITY_TOKEN_H
 #define LEDIG_IDENTITY_TOKEN_H
 
+#include "broker/identity/secret.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
 #include <stdbool.h>
@@ -30,6 +31,7 @@ struct token_claims {
     char user[LEDIG_ID_CHARS_MAX + 1];
     char companies[TOKEN_COMPANIES_BYTES_MAX]; /* one id; for a router ids separated by blanks, or "*" */
     enum role role;
+    char login[LOGIN_ID_CHARS + 1];      /* the log-in that it comes from; "" = none: minted by the operator */
     int64_t issued_at_ms, expires_at_ms; /* whole seconds in the token */
 };
 

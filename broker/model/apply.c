@@ -84,6 +84,17 @@ static int change_call(struct company *company, const struct change *change) {
     return call_set_record(company, entity->call, change->record, change->now_ms);
 }
 
+/* The password's hash and the like are not held in any replica. */
+static int change_admission(const struct change *change) {
+    struct entity *entity = change->entity;
+    struct admission *admission = change->record != NULL ? admission_of(change->record) : NULL;
+    bool failed = change->record != NULL && admission == NULL;
+    free(change->record);
+    free(entity->admission);
+    entity->admission = admission;
+    return failed ? LEDIG_ENO_MEMORY : 0;
+}
+
 static int change(struct company *company, const struct change *change) {
     switch ((enum record_kind)change->entity->kind) {
     case RECORD_COMPANY:
@@ -97,9 +108,7 @@ static int change(struct company *company, const struct change *change) {
     case RECORD_CALL:
         return change_call(company, change);
     case RECORD_ACCESS:
-        free(change->entity->access);
-        change->entity->access = change->record;
-        return 0;
+        return change_admission(change);
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;

@@ -79,6 +79,7 @@ int company_lend_record(struct company *company, const char *name, const uint8_t
     *length = 0;
     if (entity == NULL || !entity->is_there) return 0;
     const void *record = entity_record(company, entity);
+    if (entity->kind == RECORD_ACCESS) return LEDIG_ENOT_FOUND;
     if (record == NULL) return LEDIG_ENO_MEMORY; /* there was none when it was taken in */
     buffer_clear(&company->bytes);
     int error = record_encode_kept((enum record_kind)entity->kind, record, &company->bytes);
@@ -90,6 +91,8 @@ int company_lend_record(struct company *company, const char *name, const uint8_t
 
 const char *company_entity_user(const struct company *company, const char *name) {
     const struct entity *entity = entity_find(company, name);
+    if (entity != NULL && entity->kind == RECORD_ACCESS)
+        return entity->admission != NULL ? admission_user(entity->admission) : NULL;
     if (entity == NULL || (entity->kind != RECORD_PROFILE && entity->kind != RECORD_STATE) || entity->member == NULL)
         return NULL;
     return entity->member->user;

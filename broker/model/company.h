@@ -60,10 +60,11 @@ int company_compare_end(struct company *company, uint64_t version, int64_t now_m
 uint64_t company_revision(const struct company *company, const char *entity);
 
 /* The record of an entity as it is stored, but for the order of a company's shifts; NULL = a tombstone, or not known.
- * Lent until the next call. LEDIG_ENO_MEMORY. */
+ * Lent until the next call. LEDIG_ENO_MEMORY; LEDIG_ENOT_FOUND of an access record, of which only is held whom it lets
+ * in. */
 int company_lend_record(struct company *company, const char *entity, const uint8_t **bytes, size_t *length);
 
-/* The user whose profile or state the entity is; NULL for other entities and for unknown ones. Lent. */
+/* The user whose profile, state or access the entity is; NULL for other entities and for unknown ones. Lent. */
 const char *company_entity_user(const struct company *company, const char *entity);
 
 /* ---- The clock and the leases ---- */
@@ -85,6 +86,11 @@ bool company_has_queue(const struct company *company, const char *queue);
 const char *company_queue_by_number(const struct company *company, const char *number);     /* NULL: none */
 const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
 const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
+/* Whether a token of this log-in ("" = of none) that was issued then still lets the person in: they have not logged out
+ * since. A person without an access record comes in with the operator's tokens alone. */
+#define TOKEN_GRAIN_MS 1000 /* tokens tell whole seconds */
+bool company_admits(const struct company *company, const char *user, const char *login, int64_t issued_at_ms);
+
 /* How many calls wait in the queue that came before this one: by arrival, then by id. */
 size_t company_waiting_before(const struct company *company, const char *queue, int64_t arrived_at, const char *call);
 

@@ -26,12 +26,18 @@ struct entity {
     uint8_t kind;  /* enum record_kind */
     bool is_there; /* false: a tombstone */
     union {
-        struct access_record *access; /* owned; NULL: a tombstone */
-        struct member *member;        /* profile, state; NULL = a tombstone of one whose id is not known */
+        struct admission *admission; /* of an access record: owned; NULL: a tombstone */
+        struct member *member;       /* profile, state; NULL = a tombstone of one whose id is not known */
         struct queue *queue;
         struct call *call;
     };
     char name[];
+};
+
+struct admission {
+    int64_t not_before_ms;
+    uint32_t count;
+    uint64_t logins[]; /* then the user's id */
 };
 
 struct row { /* encoded */
@@ -140,6 +146,9 @@ struct company {
 };
 
 /* entity.c */
+struct admission *admission_of(const struct access_record *access); /* NULL when out of memory */
+const char *admission_user(const struct admission *admission);
+
 struct entity *entity_find(const struct company *company, const char *name);
 struct entity *entity_of(const struct company *company, enum record_kind kind, const char *id);
 struct entity *entity_create(struct company *company, const char *name);

@@ -31,7 +31,7 @@ struct entity *entity_create(struct company *company, const char *name) {
 
 void entity_free(struct company *company, struct entity *entity) {
     HASH_DEL(company->entities, entity);
-    if (entity->kind == RECORD_ACCESS) free(entity->access);
+    if (entity->kind == RECORD_ACCESS) free(entity->admission);
     free(entity);
 }
 
@@ -48,7 +48,7 @@ const void *entity_record(const struct company *company, const struct entity *en
     case RECORD_CALL:
         return entity->call != NULL ? entity->call->record : NULL;
     case RECORD_ACCESS:
-        return entity->access;
+        return NULL; /* what is secret in it is not held */
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;

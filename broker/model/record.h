@@ -9,6 +9,7 @@
 
 #define SESSIONS_MAX 64               /* devices of one person, on all workers */
 #define OWN_CALLS_MAX 64              /* live calls and claims of one person */
+#define LOGINS_MAX 16                 /* devices of one person that are logged in; the one not seen longest gives way */
 #define CONSENTS_MAX 16               /* purposes */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
 
