@@ -21,8 +21,8 @@ struct config {
     char redis[CONFIG_TEXT_BYTES]; /* "" = the private one */
     char redis_user[CONFIG_TEXT_BYTES];
     char redis_password_file[PATH_MAX];
-    char keys[PATH_MAX];                   /* "" = DATA/keys, or what the command prints */
-    char keys_command[CONFIG_TEXT_BYTES];  /* "" = none */
+    char keys[PATH_MAX];                        /* "" = DATA/keys, or what the command prints */
+    char keys_command[CONFIG_TEXT_BYTES];       /* "" = none */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX]; /* both or neither */
     uint32_t workers;
     uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, flush_ms, stall_ms,

@@ -5,6 +5,7 @@
 #include "broker/metrics/pulse.h"
 #include "broker/metrics/report.h"
 #include "broker/privacy/vault.h"
+#include "broker/service/people_api.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/router_api.h"
 #include "broker/service/service.h"
@@ -169,6 +170,9 @@ static int open_front(struct worker *worker) {
     char what[96];
     if (worker->serves_apps) {
         options.service = worker->service;
+        options.http = people_api_handle;
+        options.http_arg = worker->service;
+        options.http_body_bytes_max = PEOPLE_BODY_BYTES_MAX;
         options.stall_ms = config->stall_ms;
         if (config->tls_cert[0]) {
             options.tls_cert = config->tls_cert;

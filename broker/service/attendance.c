@@ -300,6 +300,23 @@ static bool is_listed(const struct session *session, const struct state_record *
     return false;
 }
 
+/* Their devices have logged out, or been logged out. */
+static void end_refused(struct attendee *attendee) {
+    const struct company *company = attendee->tenant->company;
+    bool any = false;
+    for (struct session *s = attendee->sessions, *next; s; s = next) {
+        next = s->next_device;
+        if (company_admits(company, attendee->user, s->device->login, s->device->issued_at_ms)) continue;
+        any = true;
+        unlink_session(s);
+        if (s->connection)
+            session_end(s, LEDIG_EUNAUTHORIZED, "the device was logged out", DROP_unauthorized);
+        else
+            session_free(s);
+    }
+    if (any) attendance_commit(attendee, NULL, NULL); /* at once: nobody is coming back to it */
+}
+
 static void look_at_sessions(struct attendee *attendee, const struct state_record *state) {
     bool missing = false;
     for (struct session *s = attendee->sessions, *next; s; s = next) {
@@ -344,7 +361,10 @@ static void send_away(struct attendee *attendee) {
 static void look(struct attendee *attendee) {
     struct tenant *tenant = attendee->tenant;
     const struct member *member = company_member(tenant->company, attendee->user);
-    if (!member && tenant->ready) send_away(attendee);
+    if (!member && tenant->ready)
+        send_away(attendee);
+    else if (tenant->ready)
+        end_refused(attendee);
     if (attendee->sessions) {
         look_at_sessions(attendee, member ? member_state(member) : NULL);
         return;

@@ -25,7 +25,7 @@ static void refuse_field(struct session *session, const char *field, const char 
     session_end(session, 0, "bad hello", DROP_bad_message);
 }
 
-static bool take_device(struct session *session, const struct message_hello *hello) {
+static bool take_device(struct session *session, const struct message_hello *hello, const struct token_claims *claims) {
     enum presence state = PRESENCE_ACTIVE;
     if (hello->state && !presence_parse(hello->state, &state)) {
         refuse_field(session, "state", "must be active, idle or background");
@@ -41,6 +41,8 @@ static bool take_device(struct session *session, const struct message_hello *hel
     session->device = device;
     device->kind = kind;
     strcpy(device->id, hello->device->id);
+    strcpy(device->login, claims->login);
+    device->issued_at_ms = claims->issued_at_ms;
     session->state = (uint8_t)state;
     session->state_at_ms = session->joined_at_ms = service_now_ms(session->service);
     uint64_t random[2] = {0};
@@ -122,7 +124,7 @@ void join_begin(struct session *session, const struct message_hello *hello) {
         return;
     }
     session->role = (uint8_t)claims.role;
-    if (!take_device(session, hello)) {
+    if (!take_device(session, hello, &claims)) {
         session_end(session, 0, "bad hello", DROP_bad_message);
         return;
     }
@@ -220,6 +222,12 @@ static void become_live(struct session *session) {
     connection_pause(session->connection, session->outbox != NULL);
 }
 
+/* What the token says may be newer than what the replica has heard: the log-in was a moment ago. */
+static bool is_admitted(const struct session *session) {
+    return company_admits(tenant_company(session->tenant), session->hello->user, session->device->login,
+                          session->device->issued_at_ms);
+}
+
 static void go_on(struct session *session) {
     struct tenant *tenant = session->tenant;
     if (session->service->draining) {
@@ -231,7 +239,7 @@ static void go_on(struct session *session) {
         wait_for(session, false);
         return;
     }
-    if (!session->caught_up && is_behind(session)) {
+    if (!session->caught_up && (is_behind(session) || !is_admitted(session))) {
         session->caught_up = true;
         wait_for(session, true);
         return;
@@ -239,6 +247,11 @@ static void go_on(struct session *session) {
     /* somebody who has left, and a company that does not exist, look the same */
     if (!company_member(tenant_company(tenant), session->hello->user)) {
         end_joining(session, LEDIG_EFORBIDDEN, "no such person in this company", DROP_forbidden, 0);
+        return;
+    }
+    if (!is_admitted(session)) {
+        session->stage = SESSION_NEW;
+        session_end(session, LEDIG_EUNAUTHORIZED, NULL, DROP_unauthorized);
         return;
     }
     int error = find_audience(session) ? attendance_join(session, session->hello->user) : LEDIG_ENO_MEMORY;

@@ -3,6 +3,7 @@
 #include "broker/service/company_api.h"
 #include "broker/service/export.h"
 #include "broker/service/http_problem.h"
+#include "broker/service/login.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
 #include "broker/service/user_api.h"
@@ -69,6 +70,24 @@ static void answer_one(struct service *service, const struct edit_kind *kind, co
         user_api_tell(service, company, id, exchange);
 }
 
+/* "{user}/invitation" */
+static void answer_invitation(struct service *service, const char *company, const char *rest,
+                              struct http_exchange *exchange, const struct http_request *request) {
+    char user[LEDIG_ID_CHARS_MAX + 1];
+    size_t length = strcspn(rest, "/");
+    snprintf(user, sizeof user, "%.*s", (int)(length < sizeof user ? length : 0), rest);
+    if (strcmp(rest + length, "/invitation") != 0)
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+    else if (request->method != HTTP_POST)
+        api_refuse_method(exchange, "POST");
+    else if (!may(service, company, false, exchange, request))
+        return;
+    else if (!shape_is_id(user))
+        http_problem(exchange, LEDIG_ENOT_FOUND, "user", "no such person in this company");
+    else
+        login_invite(service, company, user, exchange);
+}
+
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
@@ -91,6 +110,8 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_whole(service, company, true, exchange, request);
     else if (api_is_of_company(request->path, "users", company, NULL))
         answer_whole(service, company, false, exchange, request);
+    else if (api_is_of_company(request->path, "users", company, &id) && strchr(id, '/'))
+        answer_invitation(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "users", company, &id))
         answer_one(service, &user_kind, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id))

@@ -185,13 +185,23 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
 }
 
 /* The service's own handles are part of it, so it goes with the last of them. */
-static void on_handle_closed(uv_handle_t *handle) {
-    struct service *service = handle->data;
-    if (--service->handles > 0) return;
+static void go_if_all_is_closed(struct service *service) {
+    if (service->handles > 0 || service->jobs > 0) return;
     void (*closed)(void *) = service->closed;
     void *arg = service->closed_arg;
     free(service);
     closed(arg);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct service *service = handle->data;
+    service->handles--;
+    go_if_all_is_closed(service);
+}
+
+void service_job_ended(struct service *service) {
+    service->jobs--;
+    if (service->handles_closing) go_if_all_is_closed(service);
 }
 
 static void close_handle(struct service *service, uv_handle_t *handle) {
@@ -210,6 +220,7 @@ static void on_store_closed(void *arg) {
     leases_free(service->leases);
     arena_free(service->arena);
     buffer_free(&service->scratch);
+    service->handles_closing = true;
     close_handle(service, (uv_handle_t *)&service->sweep);
     close_handle(service, (uv_handle_t *)&service->incarnation.timer);
     close_handle(service, (uv_handle_t *)&service->fanout.prepare);

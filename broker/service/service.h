@@ -64,8 +64,10 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
+    unsigned jobs;                 /* in other threads, that have not come back */
     bool draining;                 /* nobody is welcome any more */
     bool closing;
+    bool handles_closing; /* the store is gone */
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -89,5 +91,8 @@ void service_measure(const struct service *service);
 
 /* The time of record. */
 int64_t service_now_ms(const struct service *service);
+
+/* One of `jobs` has come back. The service may be gone after it. */
+void service_job_ended(struct service *service);
 
 #endif

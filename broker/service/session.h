@@ -46,6 +46,8 @@ static inline uint32_t session_ms_since(uint32_t then_ms, uint64_t now_ms) {
 struct session_device {
     const char *kind;               /* mobile, desktop, web, deskphone: a constant */
     char session[SESSION_ID_BYTES]; /* what the device's session is called in the store */
+    char login[LOGIN_ID_CHARS + 1]; /* that its token comes from; "" = none */
+    int64_t issued_at_ms;           /* its token */
     char id[];                      /* the installation's own */
 };
 
