@@ -6,7 +6,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkgconf|pkg-config ca-certificates
   libjwt-dev libssl-dev libsodium-dev uthash-dev redis-server|valkey-server"
 
 packages_test="g++ clang libclang-rt-dev|libclang-rt-14-dev clang-format libcmocka-dev
-  python3 python3-pytest python3-websockets python3-msgpack prometheus nats-server mosquitto
+  python3 python3-pytest python3-websockets python3-msgpack python3-nacl prometheus nats-server mosquitto
   kamailio kamailio-utils-modules kamailio-extra-modules sip-tester"
 
 packages_have() {

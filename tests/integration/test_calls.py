@@ -1,12 +1,11 @@
 """What a router reports of calls: who is on it shows at once, and nothing that comes late or twice does harm."""
 
-import re
 
 import pytest
 
 from broker_process import number, unique, wait_until
 from ledig_client import now_ms
-from test_hostile import redis
+from store_reader import stored
 from test_queue import board_shows
 from test_router import is_problem
 
@@ -208,7 +207,7 @@ async def test_wrap_up_follows_a_queues_call_only(company, switch):
 
 def is_stored(company, call):
     """Whether the call's record stands in Redis, and is no tombstone."""
-    return re.match(r"\d+r", redis(company.broker, "HGET", f"ledig:{{{company.id}}}:records", f"call:{call}")) is not None
+    return stored(company.broker, company.id, "call", call) is not None
 
 
 async def test_a_call_that_ended_long_ago_leaves_the_store(company, switch):

@@ -108,6 +108,7 @@ async def test_no_agent_has_two_calls_and_no_call_two_agents(start_broker, make_
     second_data = tmp_path / "second"  # nothing of it may stand in the folder of the first
     second_data.mkdir(mode=0o700)
     shutil.copy2(first.data / "token.key", second_data / "token.key")
+    shutil.copy2(first.data / "keys", second_data / "keys")
     second = start_broker(data=second_data, redis=f"unix:{sock}", verify_ms=300)
     watcher = await company.app(users[0])
     await watcher.ok("follow", users="all", queues=["support"])

@@ -15,14 +15,11 @@ import broker_process
 from broker_process import wait_until
 from conftest import person
 from ledig_client import App, RawSocket, encode
+from store_reader import Keys, redis_socket, stored
 
 
 def in_thread(function, *arguments):
     return asyncio.get_running_loop().run_in_executor(None, function, *arguments)
-
-
-def redis_socket(broker):
-    return next(path for path in broker.data.rglob("*") if path.is_socket())
 
 
 def redis(broker, *words):
@@ -315,7 +312,7 @@ async def test_who_was_removed_unheard_is_sent_away(start_broker, make_company):
     company = make_company(broker=broker)
     kari, ola = await company.app("kari"), await company.app("ola")
     keys = [f"ledig:{{{company.id}}}:{name}".encode() for name in ("records", "changed", "head")]
-    answer = await in_thread(raw_redis, broker, [b"EVAL", REMOVE.encode(), b"3", *keys, b"kari"])
+    answer = await in_thread(raw_redis, broker, [b"EVAL", REMOVE.encode(), b"3", *keys, Keys(broker).hash("kari").encode()])
     assert answer == b":2\r\n", answer
     await ola.until(lambda: "kari" not in ola.profiles, "kari is gone")
     assert await kari.until_closed(timeout=8) == 4403
@@ -338,8 +335,7 @@ async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
     await in_thread(wait_until, lambda: "withdrawal_kept" in broker.log(), "the store's other history was met")
 
     def is_gone():
-        return b"hemmelig" not in raw_redis(broker, [b"EVAL", b"return table.concat(redis.call('HVALS', KEYS[1]), '|')",
-                                                    b"1", f"ledig:{{{company.id}}}:records".encode()])
+        return stored(broker, company.id, "state", "kari") is None
     await in_thread(wait_until, is_gone, "the state is out of the store", 6)
     assert not [row for row in ola.rows_since(mark, "kari") if row["note"]]
     await in_thread(broker.kill_worker)

@@ -11,6 +11,7 @@ from conftest import person
 from ledig_client import Refused
 from test_calls import Switch, leg
 from test_claims import Desk, ready
+from store_reader import Keys, stored
 from test_hostile import redis
 from test_router import UNKNOWN, is_problem
 
@@ -102,8 +103,8 @@ async def test_who_is_deleted_is_gone_wholly(company, office):
     assert is_problem(office.http("DELETE", "/users/kari"), 404, "not_found", "user")
     assert set(company.broker.route(company.numbers["kari"])) == UNKNOWN
     keys = redis(company.broker, "HKEYS", f"ledig:{{{company.id}}}:records").split()
-    assert not [k for k in keys if k.endswith(":kari")], keys
-    assert b"kari" not in redis(company.broker, "HGET", f"ledig:{{{company.id}}}:records", f"call:{call}").encode()
+    assert not [key for key in keys if key.endswith(Keys(company.broker).hash("kari"))], keys
+    assert [leg["u"] for leg in stored(company.broker, company.id, "call", call)["lg"]] == ["ola"]
     assert int(redis(company.broker, "HGET", f"ledig:{{{company.id}}}:head", "pruned")) > 0
     switch.report(call, 2, state="ended")
     await ola.sees("ola", availability="available")
