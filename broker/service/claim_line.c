@@ -5,17 +5,17 @@
 #include <utlist.h>
 
 static bool has_expired(const struct claim *claim) {
-    return uv_now(claim->service->loop) >= claim->expires_ms;
+    return uv_now(claim->footing.service->loop) >= claim->expires_ms;
 }
 
 /* Whether something may have become different for it since it was last looked at. */
 static bool may_come_next(const struct claim *claim) {
-    return company_last_place(tenant_company(claim->tenant)) != claim->seen_place || claim->free_since_ms != 0;
+    return company_last_place(tenant_company(claim->footing.tenant)) != claim->seen_place || claim->free_since_ms != 0;
 }
 
 static void look(struct claim *claim) {
     if (claim->commits) return;
-    if (http_is_abandoned(claim->exchange))
+    if (claim->asker.is_gone(claim->asker.arg))
         claim_leave(claim);
     else if (has_expired(claim))
         claim_answer_nobody(claim);
@@ -45,7 +45,7 @@ int claim_line_open(struct service *service) {
 
 /* Each turn that an agent has stayed free lets one more come into question. */
 static size_t turns_passed(struct claim *claim, size_t free_count) {
-    uint64_t now_ms = uv_now(claim->service->loop);
+    uint64_t now_ms = uv_now(claim->footing.service->loop);
     if (free_count == 0) {
         claim->free_since_ms = 0;
         return 0;
@@ -55,12 +55,12 @@ static size_t turns_passed(struct claim *claim, size_t free_count) {
 }
 
 static int64_t arrival(const struct claim *claim) {
-    const struct call_record *call = company_call(tenant_company(claim->tenant), claim->call);
+    const struct call_record *call = company_call(tenant_company(claim->footing.tenant), claim->call);
     return call && call->arrived_at && !call->ended_at ? call->arrived_at : INT64_MAX; /* a fresh one comes last */
 }
 
 bool claim_line_lets(struct claim *claim, size_t free_count) {
-    const struct company *company = tenant_company(claim->tenant);
+    const struct company *company = tenant_company(claim->footing.tenant);
     claim->seen_place = company_last_place(company);
     claim->position = company_waiting_before(company, claim->queue, arrival(claim), claim->call);
     size_t turns = claim_line_has(claim) ? turns_passed(claim, free_count) : 0;
@@ -69,8 +69,8 @@ bool claim_line_lets(struct claim *claim, size_t free_count) {
 }
 
 bool claim_line_join(struct claim *claim) {
-    struct service *service = claim->service;
-    if (claim->expires_ms == 0) claim->expires_ms = uv_now(service->loop) + claim->request.wait_ms;
+    struct service *service = claim->footing.service;
+    if (claim->expires_ms == 0) claim->expires_ms = uv_now(service->loop) + claim->wait_ms;
     if (service->draining || service->closing || has_expired(claim)) return false;
     if (!uv_is_active((uv_handle_t *)&service->line))
         uv_timer_start(&service->line, on_look, CLAIM_LOOK_MS, CLAIM_LOOK_MS);
@@ -86,8 +86,8 @@ void claim_line_leave(struct claim *claim) {
 }
 
 uint32_t claim_line_left_ms(const struct claim *claim) {
-    uint64_t now_ms = uv_now(claim->service->loop);
-    if (!claim_line_has(claim)) return claim->request.wait_ms;
+    uint64_t now_ms = uv_now(claim->footing.service->loop);
+    if (!claim_line_has(claim)) return claim->wait_ms;
     return claim->expires_ms > now_ms ? (uint32_t)(claim->expires_ms - now_ms) : 0;
 }
 
