@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALL_LEGS_MAX 20           /* those that ring_all rings, and a conference */
+#define CALL_LEGS_MAX LEDIG_LEGS_COUNT_MAX
 #define CALL_BODY_BYTES_MAX 16384  /* twenty legs with long names are some 3 KiB */
 #define CALL_AHEAD_MS_MAX 300000LL /* a router's clock may be ahead of the store's by so much */
 

@@ -2,6 +2,7 @@
 #ifndef LEDIG_SERVICE_CLAIM_REQUEST_H
 #define LEDIG_SERVICE_CLAIM_REQUEST_H
 
+#include "protocol/limits.h"
 #include "protocol/shape.h"
 
 #include <jansson.h>
@@ -11,7 +12,7 @@
 
 #define CLAIM_BODY_BYTES_MAX 16384
 #define CLAIM_WAIT_MS_MAX 30000 /* for an agent; then the router asks again */
-#define CLAIM_EXCLUDED_MAX 64   /* whom one call has already rung */
+#define CLAIM_EXCLUDED_MAX LEDIG_EXCLUDE_COUNT_MAX
 
 struct claim_request {
     const char *queue, *call;

@@ -4,8 +4,8 @@
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/provisioning_api.h"
+#include "broker/service/route_api.h"
 #include "broker/service/routers.h"
-#include "broker/service/routing.h"
 #include "broker/service/service.h"
 
 #include <string.h>
@@ -47,7 +47,7 @@ static void answer_route(struct service *service, struct http_exchange *exchange
     } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
     } else {
-        routing_answer(service, &claims, exchange, request);
+        route_api_answer(service, &claims, exchange, request);
     }
 }
 
