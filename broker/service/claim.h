@@ -9,6 +9,11 @@
 
 #define CLAIM_TRIED_MAX 256
 
+/* Why a call needs nobody any more. */
+#define CLAIM_ENDED "the call has ended"
+#define CLAIM_ANSWERED "the call was answered"
+#define CLAIM_GIVEN_BACK "the call waits no longer: it was given back, or reported elsewhere"
+
 struct claim_attempt {
     struct claim_change change;
     unsigned tries;
@@ -34,6 +39,7 @@ struct claim {
     bool commits;           /* a commit of its own is under way */
     uint64_t expires_ms;    /* the loop's time at which it is answered in any case; 0 = it does not wait */
     uint64_t free_since_ms; /* the loop's time since when agents were seen free while others came first; 0 = none */
+    uint64_t waits_since;   /* the company's version that has it in the line; 0 = none yet */
     uint64_t seen_place;    /* the company's list, as it was looked at last */
     size_t position;        /* how many calls wait before this one */
     int64_t next_free_at;
@@ -46,7 +52,8 @@ void claim_try(struct claim *claim);
 /* The router has hung up: gives up its place in the line, and ends. */
 void claim_leave(struct claim *claim);
 
-/* Nobody is free. The claim is gone. */
+/* Nobody is free; or the call needs nobody any more. The claim is gone. */
 void claim_answer_nobody(struct claim *claim);
+void claim_answer_over(struct claim *claim, const char *why);
 
 #endif

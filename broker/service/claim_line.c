@@ -8,14 +8,34 @@ static bool has_expired(const struct claim *claim) {
     return uv_now(claim->footing.service->loop) >= claim->expires_ms;
 }
 
+static const struct call_record *call_of(const struct claim *claim) {
+    return company_call(tenant_company(claim->footing.tenant), claim->call);
+}
+
 /* Whether something may have become different for it since it was last looked at. */
 static bool may_come_next(const struct claim *claim) {
-    return company_last_place(tenant_company(claim->footing.tenant)) != claim->seen_place || claim->free_since_ms != 0;
+    const struct call_record *call = call_of(claim);
+    return company_last_place(tenant_company(claim->footing.tenant)) != claim->seen_place ||
+           claim->free_since_ms != 0 || (call && call->legs.count > 0); /* asked for twice, and the other got one */
+}
+
+/* Why the call needs nobody any more, as far as the replica has heard of it; NULL: it waits. */
+static const char *find_end(const struct claim *claim) {
+    const struct call_record *call = call_of(claim);
+    if (!call) return NULL;
+    if (call->ended_at) return CLAIM_ENDED;
+    if (call->answered_at) return CLAIM_ANSWERED;
+    /* what the replica has may be from before it stood in the line */
+    if (!claim->waits_since || company_version(tenant_company(claim->footing.tenant)) < claim->waits_since) return NULL;
+    return claim_change_waits_no_longer(call) ? CLAIM_GIVEN_BACK : NULL;
 }
 
 static void look(struct claim *claim) {
     if (claim->commits) return;
-    if (claim->asker.is_gone(claim->asker.arg))
+    const char *end = find_end(claim);
+    if (end)
+        claim_answer_over(claim, end);
+    else if (claim->asker.is_gone(claim->asker.arg))
         claim_leave(claim);
     else if (has_expired(claim))
         claim_answer_nobody(claim);
@@ -55,7 +75,7 @@ static size_t turns_passed(struct claim *claim, size_t free_count) {
 }
 
 static int64_t arrival(const struct claim *claim) {
-    const struct call_record *call = company_call(tenant_company(claim->footing.tenant), claim->call);
+    const struct call_record *call = call_of(claim);
     return call && call->arrived_at && !call->ended_at ? call->arrived_at : INT64_MAX; /* a fresh one comes last */
 }
 

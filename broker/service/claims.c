@@ -147,9 +147,15 @@ void claim_answer_nobody(struct claim *claim) {
                                          .position = claim->wait_ms ? claim->position + 1 : 0});
 }
 
+void claim_answer_over(struct claim *claim, const char *why) {
+    refuse(claim, LEDIG_ECONFLICT, "call", why);
+}
+
 static void answer_conflict(struct claim *claim) {
-    bool ended = claim->attempt->change.outcome.has_ended;
-    refuse(claim, LEDIG_ECONFLICT, "call", ended ? "the call has ended" : "the call was answered");
+    const struct claim_outcome *outcome = &claim->attempt->change.outcome;
+    claim_answer_over(claim, outcome->has_ended        ? CLAIM_ENDED
+                             : outcome->was_given_back ? CLAIM_GIVEN_BACK
+                                                       : CLAIM_ANSWERED);
 }
 
 /* ---- The commit ---- */
@@ -159,8 +165,8 @@ static void try_again(struct claim *claim);
 static void on_done(void *arg, int error, uint64_t version) {
     struct claim *claim = arg;
     const struct claim_outcome *outcome = &claim->attempt->change.outcome;
-    (void)version;
     claim->commits = false;
+    if (!error && outcome->arrived_at) claim->waits_since = version;
     if (claim->leaves)
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, NULL); /* to nobody */
     else if (error == LEDIG_EMOVED_ON)
@@ -177,6 +183,15 @@ static void on_done(void *arg, int error, uint64_t version) {
         try_again(claim);
 }
 
+/* By one who came back to it, and whose place it is now. */
+static bool is_asked_again(const struct claim *claim) {
+    for (const struct claim *other = claim->footing.service->claims; other; other = other->next)
+        if (other != claim && other->footing.tenant == claim->footing.tenant && !other->releases && !other->leaves &&
+            strcmp(other->call, claim->call) == 0)
+            return true;
+    return false;
+}
+
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct claim *claim = arg;
     const struct service *service = claim->footing.service;
@@ -185,8 +200,9 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     change->now_ms = service_now_ms(service);
     change->incarnation = service->incarnation.id[0] ? service->incarnation.id : NULL;
     change->wait_ms = claim_line_left_ms(claim);
+    change->has_waited = claim->waits_since != 0;
     change->settings = company_settings(company_of(claim));
-    if (claim->leaves) return claim_change_leave(change, entities);
+    if (claim->leaves) return is_asked_again(claim) ? UPDATE_NOTHING : claim_change_leave(change, entities);
     return claim->releases ? claim_change_release(change, entities, arena)
                            : claim_change_apply(change, entities, arena);
 }
@@ -230,7 +246,8 @@ void claim_try(struct claim *claim) {
     if (claim->releases) add_former(claim);
     for (size_t i = 0; i < attempt->change.outcome.missing_count; i++)
         add_person(attempt, attempt->change.outcome.missing[i]);
-    if (attempt->chosen > 0 || !claim_line_has(claim) || attempt->change.outcome.missing_count > 0)
+    /* once it waits, only where there is something to find out */
+    if (!claim_line_has(claim) || attempt->change.people_count > 0)
         commit(claim);
     else
         end_attempt(claim); /* it goes on waiting */
