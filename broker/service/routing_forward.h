@@ -5,7 +5,7 @@
 
 #include "broker/model/company.h"
 
-#define FORWARD_STEPS_MAX 8 /* more is a circle that nobody has noticed, or as good as one */
+#define FORWARD_STEPS_MAX LEDIG_VIA_COUNT_MAX
 
 struct forwarded {
     enum route_action action;
