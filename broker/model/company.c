@@ -177,17 +177,11 @@ size_t company_waiting_before(const struct company *company, const char *id, int
     return count;
 }
 
-static bool is_logged_in(const struct member *member, const char *queue) {
-    const struct log_in *log_ins = member->state != NULL ? member->state->log_ins.at : NULL;
-    for (uint32_t i = 0; log_ins != NULL && i < member->state->log_ins.count; i++)
-        if (strcmp(log_ins[i].queue, queue) == 0) return true;
-    return false;
-}
-
-void company_each_agent(const struct company *company, const char *queue,
+void company_each_agent(const struct company *company, const char *id,
                         void (*tell)(void *arg, const struct member *member), void *arg) {
-    for (const struct member *member = company->members; member != NULL; member = member->hh.next)
-        if (member->profile != NULL && is_logged_in(member, queue)) tell(arg, member);
+    const struct queue *queue = queue_find(company, id);
+    for (const struct duty *duty = queue != NULL ? queue->duties : NULL; duty != NULL; duty = duty->next)
+        if (duty->member->profile != NULL) tell(arg, duty->member);
 }
 
 void company_each_call(const struct company *company, void (*tell)(void *arg, const struct call_record *record),

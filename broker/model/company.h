@@ -94,7 +94,8 @@ bool company_admits(const struct company *company, const char *user, const char 
 /* How many calls wait in the queue that came before this one: by arrival, then by id. */
 size_t company_waiting_before(const struct company *company, const char *queue, int64_t arrived_at, const char *call);
 
-/* Each person who is logged in to the queue, assigned or not; `agent` must not change the company. */
+/* Each person who is logged in to the queue, assigned or not, in no order: costs time for those alone. `agent` must not
+ * change the company. */
 void company_each_agent(const struct company *company, const char *queue,
                         void (*agent)(void *arg, const struct member *member), void *arg);
 

@@ -67,7 +67,14 @@ struct member {
     struct view view;
     struct agenda_item due;
     uint64_t shown_since; /* revision with which the profile came: the member row is no older */
+    struct duty *duties;  /* one for each log-in of the state, in its order; NULL = none */
     char user[];
+};
+
+struct duty { /* one person is logged in to one queue: so a queue knows its own, and who has no queue pays a pointer */
+    struct member *member;
+    struct queue *queue;
+    struct duty *previous, *next; /* of the queue; utlist */
 };
 
 enum seat { SEAT_FREE, SEAT_BUSY, SEAT_WRAP_UP, SEAT_COUNT }; /* of one who is logged in */
@@ -85,6 +92,7 @@ struct queue { /* also one that is only spoken of, by a log-in or a call */
     uint32_t seats[SEAT_COUNT]; /* now */
     struct queue_figures shown; /* in the row */
     struct call *calls;         /* that may wait in it */
+    struct duty *duties;        /* who is logged in, assigned or not */
     struct queue *next_touched;
     bool is_touched;
     char id[];
@@ -181,7 +189,9 @@ struct queue *queue_find(const struct company *company, const char *id);
 struct queue *queue_for(struct company *company, const char *id);
 int queue_set_record(struct company *company, struct queue *queue, struct queue_record *record, uint64_t revision,
                      bool contiguous);
-int queues_prepare(struct company *company, const struct state_record *state); /* so that counting cannot fail */
+/* The duties of a state, which stand in no queue yet; *duties NULL where there are none. LEDIG_ENO_MEMORY. */
+int duties_make(struct company *company, struct member *member, const struct state_record *state, struct duty **duties);
+void duties_replace(struct member *member, struct duty *duties, const struct state_record *state); /* before it goes */
 void queues_count(struct company *company, const struct member *member, bool in);
 void queue_touch(struct company *company, struct queue *queue);
 void queues_settle(struct company *company); /* moves those whose figures have changed */

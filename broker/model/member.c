@@ -70,6 +70,7 @@ void member_free(struct company *company, struct member *member) {
     entity_leave(company, member->state_entity);
     HASH_DEL(company->members, member);
     company_reserve_less(company, 2, 1);
+    duties_replace(member, NULL, NULL);
     free(member->profile);
     free(member->state);
     free(member);
@@ -152,7 +153,8 @@ static void stay(struct company *company, struct member *member, const struct st
 
 int member_set_state(struct company *company, struct member *member, struct state_record *state, uint64_t revision,
                      bool contiguous, int64_t now_ms) {
-    int error = state != NULL ? queues_prepare(company, state) : 0;
+    struct duty *duties;
+    int error = duties_make(company, member, state, &duties);
     if (error != 0) {
         free(state);
         return error;
@@ -160,6 +162,7 @@ int member_set_state(struct company *company, struct member *member, struct stat
     struct state_record *before = member->state;
     struct view seen = member->view; /* what it points to stands until `before` goes */
     queues_count(company, member, false);
+    duties_replace(member, duties, state);
     member->state = state;
     derive(company, member, now_ms);
     queues_count(company, member, true);

@@ -99,11 +99,31 @@ int queue_set_record(struct company *company, struct queue *queue, struct queue_
 
 /* ---- Who is logged in ---- */
 
-int queues_prepare(struct company *company, const struct state_record *state) {
-    const struct log_in *log_ins = state->log_ins.at;
-    for (uint32_t i = 0; i < state->log_ins.count; i++)
-        if (queue_for(company, log_ins[i].queue) == NULL) return LEDIG_ENO_MEMORY;
+int duties_make(struct company *company, struct member *member, const struct state_record *state,
+                struct duty **duties) {
+    const uint32_t count = state != NULL ? state->log_ins.count : 0;
+    const struct log_in *log_ins = count > 0 ? state->log_ins.at : NULL;
+    *duties = count > 0 ? calloc(count, sizeof **duties) : NULL;
+    if (count > 0 && *duties == NULL) return LEDIG_ENO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue *queue = queue_for(company, log_ins[i].queue);
+        if (queue == NULL) {
+            free(*duties);
+            return LEDIG_ENO_MEMORY;
+        }
+        (*duties)[i] = (struct duty){.member = member, .queue = queue};
+    }
     return 0;
+}
+
+void duties_replace(struct member *member, struct duty *duties, const struct state_record *state) {
+    const struct state_record *before = member->state;
+    for (uint32_t i = 0; before != NULL && i < before->log_ins.count; i++)
+        DL_DELETE2(member->duties[i].queue->duties, &member->duties[i], previous, next);
+    free(member->duties);
+    member->duties = duties;
+    for (uint32_t i = 0; state != NULL && i < state->log_ins.count; i++)
+        DL_APPEND2(duties[i].queue->duties, &duties[i], previous, next);
 }
 
 static enum seat seat_of(const struct view *view, const struct log_in *log_in) {
@@ -118,7 +138,7 @@ void queues_count(struct company *company, const struct member *member, bool in)
     const struct log_in *log_ins = member->state->log_ins.at;
     for (uint32_t i = 0; i < member->state->log_ins.count; i++) {
         if (!profile_has_queue(member->profile, log_ins[i].queue)) continue;
-        struct queue *queue = queue_find(company, log_ins[i].queue);
+        struct queue *queue = member->duties[i].queue;
         uint32_t *seats = &queue->seats[seat_of(&member->view, &log_ins[i])];
         *seats = in ? *seats + 1 : *seats - 1;
         queue_touch(company, queue);
