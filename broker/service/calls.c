@@ -110,6 +110,7 @@ static void commit(struct report *report) {
         targets[1 + i] = (struct update_target){RECORD_STATE, report->user_list[i]};
     report->change.now_ms = service_now_ms(report->service);
     report->change.leases = report->service->leases;
+    report->change.day = company_day(tenant_company(report->tenant), report->change.at_ms);
     if (update_start(report->service, tenant_id(report->tenant), targets, 1 + report->change.user_count, apply, on_done,
                      report) != 0)
         refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");

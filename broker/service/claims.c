@@ -278,6 +278,7 @@ static struct claim *claim_create(struct service *service, const char *company, 
     claim->change.call = claim->call;
     claim->change.queue = claim->queue;
     claim->change.leases = service->leases;
+    claim->change.zones = zones_source(service->zones);
     DL_APPEND2(service->claims, claim, before, next);
     return claim;
 }
