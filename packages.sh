@@ -3,7 +3,7 @@
 
 packages_run="gcc libc6-dev cmake ninja-build pkgconf|pkg-config ca-certificates curl
   libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libmsgpack-c-dev|libmsgpack-dev libhiredis-dev libjansson-dev
-  libjwt-dev libssl-dev libsodium-dev uthash-dev redis-server|valkey-server"
+  libjwt-dev libssl-dev libsodium-dev uthash-dev tzdata redis-server|valkey-server"
 
 packages_test="g++ clang libclang-rt-dev|libclang-rt-14-dev clang-format libcmocka-dev
   python3 python3-pytest python3-websockets python3-msgpack python3-nacl prometheus nats-server mosquitto

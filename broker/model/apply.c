@@ -14,21 +14,17 @@ static int read_record(struct company *company, const struct company_write *writ
     return own && strcmp(name, write->entity) == 0 ? 0 : LEDIG_EDAMAGED;
 }
 
-static int by_begin(const void *a, const void *b) {
-    int64_t x = ((const struct shift *)a)->from_at, y = ((const struct shift *)b)->from_at;
-    return (x > y) - (x < y);
-}
-
-/* Shifts in order are quickly looked through. They are ours to sort: the record is our own copy. */
-static void set_settings(struct company *company, struct entity *entity, struct company_record *settings,
-                         int64_t now_ms) {
-    if (settings != NULL && settings->shifts.count > 1)
-        qsort((void *)settings->shifts.at, settings->shifts.count, sizeof(struct shift), by_begin);
-    free(company->settings);
-    company->settings = settings;
+static int set_settings(struct company *company, struct entity *entity, struct company_record *settings,
+                        int64_t now_ms) {
+    int error = work_set_settings(company, settings);
+    if (error != 0) {
+        free(settings);
+        return error;
+    }
     company->settings_entity = entity;
     for (struct member *member = company->members; member != NULL; member = member->hh.next)
         member_look(company, member, now_ms);
+    return 0;
 }
 
 /* A tombstone of one whose name was never heard: nobody can be told, so whoever has an older place begins anew. */
@@ -98,8 +94,7 @@ static int change_admission(const struct change *change) {
 static int change(struct company *company, const struct change *change) {
     switch ((enum record_kind)change->entity->kind) {
     case RECORD_COMPANY:
-        set_settings(company, change->entity, change->record, change->now_ms);
-        return 0;
+        return set_settings(company, change->entity, change->record, change->now_ms);
     case RECORD_PROFILE:
     case RECORD_STATE:
         return change_member(company, change);

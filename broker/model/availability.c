@@ -87,73 +87,28 @@ static void show_busy(struct view *view, const char *activity, int64_t since, in
 
 /* ---- Hours of work ---- */
 
-struct hours {
-    bool at_work;
-    int64_t began; /* this time of work, or the time off; 0 = not known */
-    int64_t ends;  /* NEVER = not known */
-};
-
-/* Shifts that touch or overlap are one time of work. Two ways through the list take in all that touch, where they stand
- * in order; where they do not, as many as it takes. */
-static bool extend(struct hours *hours, const struct shift *shift) {
-    struct hours was = *hours;
-    if (shift->from_at >= shift->until_at || shift->from_at > hours->ends || shift->until_at < hours->began)
-        return false;
-    if (shift->from_at < hours->began) hours->began = shift->from_at;
-    if (shift->until_at > hours->ends) hours->ends = shift->until_at;
-    return was.began != hours->began || was.ends != hours->ends;
-}
-
-static void extend_all(struct hours *hours, const struct shift *shifts, uint32_t count) {
-    bool more;
-    do {
-        more = false;
-        for (uint32_t i = 0; i < count; i++)
-            more |= extend(hours, &shifts[i]);
-        for (uint32_t i = count; i-- > 0;)
-            more |= extend(hours, &shifts[i]);
-    } while (more);
-}
-
-static struct hours hours_at(const struct company_record *company, int64_t now) {
-    struct hours hours = {.at_work = company == NULL || company->shifts.count == 0, .began = 0, .ends = NEVER};
-    if (hours.at_work) return hours;
-    const struct shift *shifts = company->shifts.at;
-    for (uint32_t i = 0; i < company->shifts.count; i++) {
-        const struct shift *shift = &shifts[i];
-        if (shift->from_at >= shift->until_at) continue;
-        if (shift->from_at <= now && now < shift->until_at) {
-            hours = (struct hours){.at_work = true, .began = shift->from_at, .ends = shift->until_at};
-            extend_all(&hours, shifts, company->shifts.count);
-            return hours;
-        }
-        if (shift->until_at <= now && shift->until_at > hours.began) hours.began = shift->until_at;
-        if (shift->from_at > now && shift->from_at < hours.ends) hours.ends = shift->from_at;
-    }
-    return hours;
-}
-
 static int64_t latest(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
 /* Rules 8 and 9: nothing of the person's own stands. It began when the last of that ended, or with the hours. */
-static void show_hours(const struct state_record *state, const struct company_record *company, struct limits *limits,
+static void show_hours(const struct state_record *state, const struct hours *hours, struct limits *limits,
                        struct view *view) {
+    static const struct hours always = {.is_open = true, .since = 0, .until = NEVER};
+    if (hours == NULL) hours = &always;
     int64_t own_ended = latest(limits->passed, state->last_call_ended_at);
     if (manual_status(state) == AVAILABILITY_UNKNOWN) own_ended = latest(own_ended, state->set_at);
-    struct hours hours = hours_at(company, limits->now);
-    limit(limits, hours.began);
-    limit(limits, hours.ends);
-    view->availability = hours.at_work ? AVAILABILITY_AVAILABLE : AVAILABILITY_AWAY;
-    view->activity = hours.at_work ? NULL : "off_work";
-    view->since = latest(own_ended, hours.began);
-    view->until = hours.at_work || hours.ends == NEVER ? 0 : hours.ends;
+    limit(limits, hours->since);
+    limit(limits, hours->until);
+    view->availability = hours->is_open ? AVAILABILITY_AVAILABLE : AVAILABILITY_AWAY;
+    view->activity = hours->is_open ? NULL : "off_work";
+    view->since = latest(own_ended, hours->since);
+    view->until = hours->is_open || hours->until == NEVER ? 0 : hours->until;
 }
 
 /* ---- The rule ---- */
 
-static void show(const struct state_record *state, const struct company_record *company, const struct leases *leases,
+static void show(const struct state_record *state, const struct hours *hours, const struct leases *leases,
                  struct limits *limits, struct view *view) {
     enum availability status = manual_status(state);
     int64_t since = 0;
@@ -170,7 +125,7 @@ static void show(const struct state_record *state, const struct company_record *
     else if (status == AVAILABILITY_AVAILABLE && !has_passed(state->until, limits))
         show_manual(state, status, view);
     else
-        show_hours(state, company, limits, view);
+        show_hours(state, hours, limits, view);
 }
 
 /* ---- Presence ---- */
@@ -196,12 +151,12 @@ static enum presence best_presence(const struct state_record *state, const struc
     return best;
 }
 
-void availability_derive(const struct state_record *state, const struct company_record *company, int64_t now_ms,
+void availability_derive(const struct state_record *state, const struct hours *hours, int64_t now_ms,
                          const struct leases *leases, struct view *view) {
     *view = (struct view){.availability = AVAILABILITY_UNKNOWN, .valid_until = NEVER};
     if (state == NULL) return;
     struct limits limits = {.now = now_ms, .passed = 0, .next = NEVER};
-    show(state, company, leases, &limits, view);
+    show(state, hours, leases, &limits, view);
     if (state->forward != NULL && !has_passed(state->until, &limits)) view->forward = state->forward;
     view->presence = best_presence(state, leases, &limits);
     view->last_active = state->last_active;

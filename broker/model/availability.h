@@ -7,6 +7,7 @@
 
 #include "broker/model/leases.h"
 #include "broker/model/record.h"
+#include "broker/model/schedule.h"
 
 enum availability {
     AVAILABILITY_UNKNOWN,
@@ -35,9 +36,9 @@ struct view {
     int64_t valid_until; /* the next time limit at which it may change; NEVER = none */
 };
 
-/* `state` NULL means that the person does not consent (or there is no such person): unknown. `company` NULL means no
- * settings. `now_ms` is the time of record (see leases.h). */
-void availability_derive(const struct state_record *state, const struct company_record *company, int64_t now_ms,
+/* `state` NULL means that the person does not consent (or there is no such person): unknown. `hours` are the person's
+ * at that time; NULL: always in hours. `now_ms` is the time of record (see leases.h). */
+void availability_derive(const struct state_record *state, const struct hours *hours, int64_t now_ms,
                          const struct leases *leases, struct view *view);
 
 /* "available", …; "active", … or NULL for PRESENCE_NONE. */

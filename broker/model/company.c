@@ -30,12 +30,17 @@ void company_close(struct company *company) {
     HASH_ITER(hh, company->queues, queue, next_queue)
     queue_free(company, queue);
     free(company->settings);
+    free(company->work);
     change_list_close(&company->list);
     agenda_close(&company->agenda);
     arena_free(company->arena);
     buffer_free(&company->row);
     buffer_free(&company->bytes);
     free(company);
+}
+
+void company_set_zones(struct company *company, const struct zone_source *zones) {
+    company->zones = zones;
 }
 
 /* ---- Versions ---- */
@@ -141,6 +146,10 @@ int64_t company_next_due(const struct company *company) {
 
 const struct company_record *company_settings(const struct company *company) {
     return company->settings;
+}
+
+int64_t company_day(const struct company *company, int64_t at_ms) {
+    return schedule_day(company->settings, company->zones, at_ms);
 }
 
 static const struct member *shown(const struct member *member) {

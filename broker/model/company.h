@@ -17,6 +17,10 @@ struct company;
 struct company *company_open(const char *id, const struct leases *leases, const struct entity_names *names);
 void company_close(struct company *company);
 
+/* Where the zones of schedules are found; borrowed, likewise. To be called before the first record comes; where it is
+ * not, only UTC is known. */
+void company_set_zones(struct company *company, const struct zone_source *zones);
+
 /* ---- What the store says ----
  *
  * The version of a replica is that of the last commit it has whole. Where versions follow one another without a gap
@@ -59,9 +63,8 @@ int company_compare_end(struct company *company, uint64_t version, int64_t now_m
 /* Revision held of an entity; 0 where it is not known. */
 uint64_t company_revision(const struct company *company, const char *entity);
 
-/* The record of an entity as it is stored, but for the order of a company's shifts; NULL = a tombstone, or not known.
- * Lent until the next call. LEDIG_ENO_MEMORY; LEDIG_ENOT_FOUND of an access record, of which only is held whom it lets
- * in. */
+/* The record of an entity as it is stored; NULL = a tombstone, or not known. Lent until the next call.
+ * LEDIG_ENO_MEMORY; LEDIG_ENOT_FOUND of an access record, of which only is held whom it lets in. */
 int company_lend_record(struct company *company, const char *entity, const uint8_t **bytes, size_t *length);
 
 /* The user whose profile, state or access the entity is; NULL for other entities and for unknown ones. Lent. */
@@ -80,6 +83,7 @@ int64_t company_next_due(const struct company *company);
 struct member; /* one person: profile and state */
 
 const struct company_record *company_settings(const struct company *company);         /* NULL before it has a record */
+int64_t company_day(const struct company *company, int64_t at_ms);                    /* see schedule_day */
 const struct member *company_member(const struct company *company, const char *user); /* NULL: no such person */
 const struct member *company_member_by_number(const struct company *company, const char *number);
 bool company_has_queue(const struct company *company, const char *queue);

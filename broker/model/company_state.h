@@ -58,15 +58,22 @@ struct entry { /* what stands in the change list */
 
 enum due_kind { DUE_MEMBER, DUE_CALL };
 
+struct work_hours { /* of one schedule: looked up once, and good until they end */
+    const struct schedule *schedule;
+    struct hours hours;
+};
+
 struct member {
     UT_hash_handle hh;
     struct profile_record *profile;               /* NULL: left, or not here yet */
     struct state_record *state;                   /* NULL: no consent */
     struct entity *profile_entity, *state_entity; /* never NULL; revision 0 = never heard of */
     struct entry profile_entry, state_entry;
+    struct work_hours *work; /* NULL: always in hours */
     struct view view;
     struct agenda_item due;
-    uint64_t shown_since; /* revision with which the profile came: the member row is no older */
+    uint64_t shown_since; /* revision with which the profile came, or may have come to name other hours: the member row
+                             is no older */
     struct duty *duties;  /* one for each log-in of the state, in its order; NULL = none */
     char user[];
 };
@@ -125,6 +132,8 @@ struct company {
     struct call *calls; /* utlist */
     struct entity *settings_entity;
     struct company_record *settings;
+    const struct zone_source *zones;   /* NULL: only UTC is known */
+    struct work_hours *work;           /* one a schedule, in the order of the settings */
     size_t members_count;              /* with a profile */
     size_t entries_count, items_count; /* that may stand in the list and the agenda */
     struct change_list list;
@@ -183,6 +192,11 @@ int member_set_state(struct company *company, struct member *member, struct stat
 void member_look(struct company *company, struct member *member, int64_t now_ms);
 void member_due(struct company *company, struct member *member, int64_t now_ms);
 void member_free(struct company *company, struct member *member);
+
+/* work.c. The settings are taken, but not where it fails: LEDIG_ENO_MEMORY. */
+int work_set_settings(struct company *company, struct company_record *settings);
+void work_find(struct company *company, struct member *member); /* for a profile or settings that are new */
+const struct hours *work_hours(const struct company *company, const struct member *member, int64_t now_ms);
 
 /* queue.c */
 struct queue *queue_find(const struct company *company, const char *id);

@@ -94,7 +94,7 @@ static void set_due(struct company *company, struct member *member, int64_t now_
 }
 
 static void derive(struct company *company, struct member *member, int64_t now_ms) {
-    availability_derive(member->state, company->settings, now_ms, company->leases, &member->view);
+    availability_derive(member->state, work_hours(company, member, now_ms), now_ms, company->leases, &member->view);
     set_due(company, member, now_ms);
 }
 
@@ -104,7 +104,7 @@ void member_look(struct company *company, struct member *member, int64_t now_ms)
     if (member->profile == NULL || member->state == NULL) return;
     struct view before = member->view;
     struct view view;
-    availability_derive(member->state, company->settings, now_ms, company->leases, &view);
+    availability_derive(member->state, work_hours(company, member, now_ms), now_ms, company->leases, &view);
     queues_count(company, member, false);
     member->view = view;
     queues_count(company, member, true);
@@ -206,12 +206,29 @@ static void arrive(struct company *company, struct member *member, uint64_t revi
     entry_move(company, &member->state_entry, member->state_entity->revision, member->view.valid_from);
 }
 
+static uint64_t newest(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* The profile names the hours, and so is part of what the member row is made of. Where a profile in between was not
+ * heard of, others may have seen a row by its hours. */
+static void take_hours(struct company *company, struct member *member, const struct work_hours *before,
+                       uint64_t revision, bool contiguous, int64_t now_ms) {
+    if (contiguous && before == member->work) return;
+    member->shown_since = revision;
+    if (member->state == NULL || (before == NULL && company->work == NULL)) return;
+    derive(company, member, now_ms);
+    entry_move(company, &member->state_entry, newest(revision, member->state_entry.revision), member->view.valid_from);
+}
+
 int member_set_profile(struct company *company, struct member *member, struct profile_record *profile,
                        uint64_t revision, bool contiguous, int64_t now_ms) {
     struct profile_record *before = member->profile;
+    const struct work_hours *work = member->work;
     queues_count(company, member, false);
     if (before != NULL) numbers_give(company, &before->numbers, member, NULL);
     member->profile = profile;
+    work_find(company, member);
     int error = profile != NULL ? numbers_take(company, &profile->numbers, member, NULL) : 0;
     company->members_count += profile != NULL;
     company->members_count -= before != NULL;
@@ -221,6 +238,7 @@ int member_set_profile(struct company *company, struct member *member, struct pr
         arrive(company, member, revision, now_ms);
     else if (!contiguous || !same_profile_row(before, profile))
         entry_move(company, &member->profile_entry, revision, 0);
+    if (profile != NULL && before != NULL) take_hours(company, member, work, revision, contiguous, now_ms);
     queues_count(company, member, true);
     set_due(company, member, now_ms);
     free(before);

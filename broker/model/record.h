@@ -11,7 +11,12 @@
 #define OWN_CALLS_MAX 64              /* live calls and claims of one person */
 #define LOGINS_MAX 16                 /* devices of one person that are logged in; the one not seen longest gives way */
 #define CONSENTS_MAX 16               /* purposes */
-#define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
+#define ZONE_NAME_CHARS_MAX 64        /* "America/Argentina/ComodRivadavia" has 32 */
+#define SCHEDULES_MAX 64              /* of one company */
+#define WEEK_HOURS_MAX 56             /* of one schedule: eight times of work a day */
+#define SPECIAL_HOURS_MAX 400         /* of one schedule: twenty years of holidays */
+#define DEPARTMENTS_MAX 256           /* of one company that have a schedule */
+#define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 64 schedules of 100 special days is below */
 
 /* In the order of records.def; stored, so never renumbered. */
 enum record_kind {
@@ -25,7 +30,7 @@ enum record_kind {
     RECORD_KIND_COUNT
 };
 
-/* struct shift, struct consent, …; struct company_record, struct profile_record, … */
+/* struct schedule, struct consent, …; struct company_record, struct profile_record, … */
 #undef SHAPE_C_MAP
 #define SHAPE_C_MAP(of) const struct of *
 #define PART(name, meaning) struct name {

@@ -37,12 +37,12 @@ bool agent_is_free(const struct profile_record *profile, const struct state_reco
 
 /* Idle since the last call ended, or since the log-in where there was none. */
 static int64_t rank(const struct state_record *state, const struct log_in *log_in, enum strategy strategy,
-                    int64_t now_ms) {
+                    int64_t today) {
     switch (strategy) {
     case STRATEGY_ROUND_ROBIN:
         return state->claimed_at;
     case STRATEGY_FEWEST_CALLS:
-        return own_calls_on_day(state, now_ms);
+        return own_calls_on_day(state, today);
     case STRATEGY_LONGEST_IDLE:
     case STRATEGY_RING_ALL:
     case STRATEGY_COUNT:
@@ -54,7 +54,7 @@ static int64_t rank(const struct state_record *state, const struct log_in *log_i
 struct gathering {
     const char *queue;
     enum strategy strategy;
-    int64_t now_ms;
+    int64_t today;
     struct agent *agents;
     size_t count;
 };
@@ -70,7 +70,7 @@ static void gather(void *arg, const struct member *member) {
         (struct agent){.member = member,
                        .is_free = agent_is_free(member_profile(member), state, view, gathering->queue),
                        .free_at = view->until,
-                       .rank = rank(state, log_in, gathering->strategy, gathering->now_ms)};
+                       .rank = rank(state, log_in, gathering->strategy, gathering->today)};
 }
 
 /* The same on every worker: by id, where the facts are the same. */
@@ -83,7 +83,7 @@ static int in_order(const void *a, const void *b) {
 
 size_t agents_of(const struct company *company, const char *queue, enum strategy strategy, int64_t now_ms,
                  struct agent agents[static AGENTS_MAX], size_t *free_count) {
-    struct gathering gathering = {queue, strategy, now_ms, agents, 0};
+    struct gathering gathering = {queue, strategy, company_day(company, now_ms), agents, 0};
     company_each_agent(company, queue, gather, &gathering);
     qsort(agents, gathering.count, sizeof *agents, in_order);
     *free_count = 0;

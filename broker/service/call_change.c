@@ -37,7 +37,7 @@ static int take_own(const struct call_change *change, const struct own_call *own
                     struct state_record *state, struct arena *arena) {
     if (own_calls_is_answered(own->state)) {
         state->last_call_ended_at = change->at_ms;
-        if (call->queue) own_calls_count(state, change->at_ms);
+        if (call->queue) own_calls_count(state, change->day);
         if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
     return own_calls_drop(state, change->call, change->now_ms, change->leases, arena);

@@ -15,6 +15,7 @@ struct call_change {
     int64_t now_ms;
     const struct leases *leases;
     int64_t at_ms;            /* when it happened */
+    int64_t day;              /* that was then for the company */
     bool is_lost;             /* the end is not an event of the router's: it has no seq of its own */
     int64_t wrap_up_ms;       /* of the queue that the call is from */
     const char *router;       /* lease of the router; NULL = none */

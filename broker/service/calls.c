@@ -113,6 +113,7 @@ static void commit(struct report *report) {
         targets[1 + i] = (struct update_target){RECORD_STATE, report->user_list[i]};
     report->change.now_ms = service_now_ms(service);
     report->change.leases = service->leases;
+    report->change.day = company_day(tenant_company(report->footing.tenant), report->change.at_ms);
     if (update_start(service, tenant_id(report->footing.tenant), targets, 1 + report->change.user_count, apply, on_done,
                      report) != 0)
         refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");

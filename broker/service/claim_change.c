@@ -45,8 +45,12 @@ static int put_own(const struct claim_change *change, struct state_record *state
 static bool is_free(const struct claim_change *change, const struct update_entity *profile,
                     const struct update_entity *state) {
     struct view view;
+    struct hours hours;
     if (!profile->current || !state->current) return false;
-    availability_derive(&state->current->state, change->settings, change->now_ms, change->leases, &view);
+    availability_derive(
+        &state->current->state,
+        schedule_hours_of(change->settings, &profile->current->profile, change->zones, change->now_ms, &hours),
+        change->now_ms, change->leases, &view);
     return agent_is_free(&profile->current->profile, &state->current->state, &view, change->queue);
 }
 

@@ -19,6 +19,7 @@ struct claim_change {
     const char *excluded[CLAIM_EXCLUDED_MAX];
     size_t excluded_count;
     const struct company_record *settings; /* lent; NULL = none */
+    const struct zone_source *zones;
     const struct leases *leases;
     int64_t now_ms;
     uint32_t wait_ms;        /* where nobody is free, the call waits for so long; 0 = it does not */

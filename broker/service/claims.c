@@ -231,6 +231,7 @@ static bool begin_attempt(struct claim *claim) {
     change->strategy = claim->strategy;
     change->lease_ms = claim->lease_ms;
     change->leases = claim->footing.service->leases;
+    change->zones = zones_source(claim->footing.service->zones);
     change->excluded_count = claim->excluded_count;
     for (size_t i = 0; i < claim->excluded_count; i++)
         change->excluded[i] = claim->excluded[i];

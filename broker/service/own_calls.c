@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define DAY_MS 86400000LL
-
 bool own_calls_is_answered(const char *leg_state) {
     return strcmp(leg_state, "active") == 0 || strcmp(leg_state, "held") == 0;
 }
@@ -48,11 +46,11 @@ int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, 
     return 0;
 }
 
-int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms) {
-    return state->calls_day == at_ms / DAY_MS ? state->calls_today : 0;
+int64_t own_calls_on_day(const struct state_record *state, int64_t day) {
+    return state->calls_day == day ? state->calls_today : 0;
 }
 
-void own_calls_count(struct state_record *state, int64_t at_ms) {
-    state->calls_today = own_calls_on_day(state, at_ms) + 1;
-    state->calls_day = at_ms / DAY_MS;
+void own_calls_count(struct state_record *state, int64_t day) {
+    state->calls_today = own_calls_on_day(state, day) + 1;
+    state->calls_day = day;
 }

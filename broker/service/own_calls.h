@@ -22,8 +22,8 @@ int own_calls_drop(struct state_record *state, const char *call, int64_t now_ms,
 int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
                   struct arena *arena, struct own_call **own);
 
-/* Answered calls of queues, on the day (UTC) of that time. */
-int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms);
-void own_calls_count(struct state_record *state, int64_t at_ms);
+/* Answered calls of queues on a day, which is the company's (see schedule_day). */
+int64_t own_calls_on_day(const struct state_record *state, int64_t day);
+void own_calls_count(struct state_record *state, int64_t day);
 
 #endif

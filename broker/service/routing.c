@@ -103,9 +103,13 @@ static int tell_from_records(struct routing_question *question, struct routed *r
     error = open_record(&stored[1], RECORD_STATE, arena, state);
     if (error) return error;
     const struct company_record *settings = company->kind == RECORD_NONE ? NULL : &company->company;
+    const struct service *service = question->service;
+    int64_t now_ms = service_now_ms(service);
     struct view view;
-    availability_derive(state->kind == RECORD_NONE ? NULL : &state->state, settings, service_now_ms(question->service),
-                        question->service->leases, &view);
+    struct hours hours;
+    availability_derive(state->kind == RECORD_NONE ? NULL : &state->state,
+                        schedule_hours_of(settings, &first->profile, zones_source(service->zones), now_ms, &hours),
+                        now_ms, service->leases, &view);
     struct forwarded forwarded = {.action = availability_route(&view, settings)};
     routed->needs_company = forwarded.action == ROUTE_FORWARD;
     if (!routed->needs_company) routing_tell_person(question, routed, routed->id, &view, &forwarded, version);

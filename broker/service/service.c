@@ -170,12 +170,14 @@ int service_open(uv_loop_t *loop, const struct service_options *options, const s
     service->names = options->vault ? vault_names(options->vault) : &unkeyed;
     fill_defaults(&service->options);
     service->leases = leases_create();
+    service->zones = zones_open();
     service->arena = arena_create();
     if (service->leases) leases_set_grace(service->leases, service->options.grace_ms);
-    int error = service->leases && service->arena ? open_store(service) : LEDIG_ENO_MEMORY;
+    int error = service->leases && service->zones && service->arena ? open_store(service) : LEDIG_ENO_MEMORY;
     if (!error) error = start_timers(service);
     if (error) {
         leases_free(service->leases);
+        zones_close(service->zones);
         arena_free(service->arena);
         free(service);
         return error; /* only before anything runs: the process ends */
@@ -218,6 +220,7 @@ static void on_store_closed(void *arg) {
     routers_close(service);
     fanout_close(&service->fanout);
     leases_free(service->leases);
+    zones_close(service->zones);
     arena_free(service->arena);
     buffer_free(&service->scratch);
     service->handles_closing = true;

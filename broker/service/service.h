@@ -12,6 +12,7 @@
 #include "broker/service/incarnation.h"
 #include "broker/service/routing.h"
 #include "broker/service/session_room.h"
+#include "broker/service/zones.h"
 #include "broker/store/store.h"
 #include <uv.h>
 
@@ -46,6 +47,7 @@ struct service {
     struct metrics own_metrics;     /* where the caller gave none */
     struct store *store;
     struct leases *leases;
+    struct zones *zones;
     const struct entity_names *names; /* never NULL */
     struct tenant *tenants;           /* uthash by id */
     struct claim *claims;             /* utlist: those under way */

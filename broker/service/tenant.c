@@ -267,6 +267,7 @@ struct tenant *tenant_hold(struct service *service, const char *id) {
         free(tenant);
         return NULL;
     }
+    company_set_zones(tenant->company, zones_source(service->zones));
     tenant->holds = 1;
     tenant->timer.data = tenant;
     uv_timer_init(service->loop, &tenant->timer);

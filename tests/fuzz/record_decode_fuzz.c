@@ -11,17 +11,31 @@ static void must(bool holds) {
     if (!holds) abort();
 }
 
+/* Of every schedule, whatever it says. */
+static void check_hours(const struct company_record *company, int64_t now_ms) {
+    const struct schedule *schedules = company->schedules.at;
+    for (uint32_t i = 0; i < company->schedules.count; i++) {
+        struct hours hours, again;
+        schedule_hours(&schedules[i], company, NULL, now_ms, &hours);
+        must(hours.since >= 0 && hours.since <= now_ms && hours.until > now_ms);
+        if (hours.until > ZONE_MS_MAX) continue;
+        schedule_hours(&schedules[i], company, NULL, now_ms + (hours.until - now_ms) / 2, &again);
+        must(again.is_open == hours.is_open && again.since == hours.since && again.until == hours.until);
+    }
+    struct profile_record profile = {.id = "x", .schedule = company->schedule, .department = company->name};
+    schedule_of(company, &profile);
+}
+
 static void check_view(const struct record *record) {
     static const int64_t times[] = {0, 1, 1800000000000, NEVER - 1};
     struct leases *leases = leases_create();
     must(leases != NULL);
-    const struct state_record nobody = {0};
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
-        struct view view;
+        struct view view = {.valid_until = NEVER};
         if (record->kind == RECORD_STATE)
             availability_derive(&record->state, NULL, times[i], leases, &view);
         else
-            availability_derive(&nobody, &record->company, times[i], leases, &view);
+            check_hours(&record->company, times[i]);
         must(view.valid_from <= times[i] && view.valid_until > times[i]);
         must(availability_name(view.availability) != NULL);
     }

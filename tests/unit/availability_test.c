@@ -18,7 +18,8 @@ struct facts {
     struct company_record company;
     struct own_call calls[8];
     struct own_session sessions[8];
-    struct shift shifts[8];
+    struct hours hours;
+    bool has_hours;
     bool no_consent;
     int64_t ends; /* when the fact added last ends by the clock; 0 = never */
 };
@@ -42,10 +43,20 @@ static void add_session(struct facts *facts, const char *state, int64_t state_at
                                                                           .before = before};
 }
 
-static void add_shift(struct facts *facts, int64_t from_at, int64_t until_at) {
-    facts->company.shifts.at = facts->shifts;
-    facts->company.shifts.present = true;
-    facts->shifts[facts->company.shifts.count++] = (struct shift){.from_at = from_at, .until_at = until_at};
+static void set_hours(struct facts *facts, bool is_open, int64_t since, int64_t until) {
+    facts->hours = (struct hours){is_open, since, until};
+    facts->has_hours = true;
+}
+
+/* As a schedule gives them, one stretch after the other. */
+static const struct hours *hours_at(const struct facts *facts, int64_t now_ms, struct hours *hours) {
+    if (!facts->has_hours) return NULL;
+    *hours = facts->hours;
+    if (now_ms >= facts->hours.until)
+        *hours = (struct hours){!facts->hours.is_open, facts->hours.until, NEVER};
+    else if (now_ms < facts->hours.since)
+        *hours = (struct hours){!facts->hours.is_open, 0, facts->hours.since};
+    return hours;
 }
 
 static void set_manual(struct facts *facts, const char *status, const char *activity, int64_t until) {
@@ -59,7 +70,9 @@ static void set_manual(struct facts *facts, const char *status, const char *acti
 
 static struct view derive_at(const struct facts *facts, const struct leases *leases, int64_t now_ms) {
     struct view view;
-    availability_derive(facts->no_consent ? NULL : &facts->state, &facts->company, now_ms, leases, &view);
+    struct hours hours;
+    availability_derive(facts->no_consent ? NULL : &facts->state, hours_at(facts, now_ms, &hours), now_ms, leases,
+                        &view);
     return view;
 }
 
@@ -114,11 +127,10 @@ static void overtime(struct facts *facts) {
     set_manual(facts, "available", NULL, facts->ends = NOW + 9 * MINUTE);
 }
 static void off_work(struct facts *facts) {
-    add_shift(facts, NOW - 600 * MINUTE, NOW - 20 * MINUTE);
-    add_shift(facts, facts->ends = NOW + 900 * MINUTE, NOW + 1300 * MINUTE);
+    set_hours(facts, false, NOW - 20 * MINUTE, facts->ends = NOW + 900 * MINUTE);
 }
 static void at_work(struct facts *facts) {
-    add_shift(facts, NOW - 100 * MINUTE, facts->ends = NOW + 300 * MINUTE);
+    set_hours(facts, true, NOW - 100 * MINUTE, facts->ends = NOW + 300 * MINUTE);
 }
 static void nothing_set(struct facts *facts) {
     facts->ends = 0;
@@ -353,14 +365,14 @@ static void free_since_whatever_ended_last(void **state) {
     assert_int_equal(derive_at(&facts, *state, NOW).since, NOW - 30);
     add_call(&facts, "claimed", NOW - 60, NOW - 20, NULL);
     assert_int_equal(derive_at(&facts, *state, NOW).since, NOW - 20);
-    add_shift(&facts, NOW - 10, NOW + 10);
+    set_hours(&facts, true, NOW - 10, NOW + 10);
     assert_int_equal(derive_at(&facts, *state, NOW).since, NOW - 10);
     assert_int_equal(derive_at(&facts, *state, NOW + 10).since, NOW + 10);
 }
 
 /* ---- Hours ---- */
 
-static void no_shifts_means_always_at_work(void **state) {
+static void without_hours_always_at_work(void **state) {
     struct view view;
     const struct state_record nobody = {.id = "kari"};
     availability_derive(&nobody, NULL, NOW, *state, &view);
@@ -368,37 +380,14 @@ static void no_shifts_means_always_at_work(void **state) {
     assert_int_equal(view.valid_until, NEVER);
 }
 
-static void shifts_that_touch_or_overlap_are_one_time_of_work(void **state) {
-    static const struct shift shifts[] = {
-        {.from_at = NOW + 20, .until_at = NOW + 30}, {.from_at = NOW - 10, .until_at = NOW + 5},
-        {.from_at = NOW + 15, .until_at = NOW + 20}, {.from_at = NOW + 40, .until_at = NOW + 50},
-        {.from_at = NOW, .until_at = NOW + 15},      {.from_at = NOW + 35, .until_at = NOW + 32}}; /* never */
-    static const struct {
-        int64_t now;
-        bool at_work;
-        int64_t since, until, valid_from, valid_until;
-    } cases[] = {
-        {NOW - 11, false, 0, NOW - 10, 0, NOW - 10},
-        {NOW - 10, true, NOW - 10, 0, NOW - 10, NOW + 30},
-        {NOW + 7, true, NOW - 10, 0, NOW - 10, NOW + 30},
-        {NOW + 20, true, NOW - 10, 0, NOW - 10, NOW + 30},
-        {NOW + 29, true, NOW - 10, 0, NOW - 10, NOW + 30},
-        {NOW + 30, false, NOW + 30, NOW + 40, NOW + 30, NOW + 40},
-        {NOW + 39, false, NOW + 30, NOW + 40, NOW + 30, NOW + 40},
-        {NOW + 40, true, NOW + 40, 0, NOW + 40, NOW + 50},
-        {NOW + 50, false, NOW + 50, 0, NOW + 50, NEVER},
-    };
+static void hours_without_an_end_stand(void **state) {
     struct facts facts = {0};
-    for (size_t i = 0; i < 6; i++)
-        add_shift(&facts, shifts[i].from_at, shifts[i].until_at);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct view view = derive_at(&facts, *state, cases[i].now);
-        assert_int_equal(view.availability, cases[i].at_work ? AVAILABILITY_AVAILABLE : AVAILABILITY_AWAY);
-        assert_int_equal(view.since, cases[i].since);
-        assert_int_equal(view.until, cases[i].until);
-        assert_int_equal(view.valid_from, cases[i].valid_from);
-        assert_int_equal(view.valid_until, cases[i].valid_until);
-    }
+    set_hours(&facts, false, 0, NEVER);
+    struct view view = derive_at(&facts, *state, NOW);
+    assert_string_equal(view.activity, "off_work");
+    assert_int_equal(view.since, 0);
+    assert_int_equal(view.until, 0);
+    assert_int_equal(view.valid_until, NEVER);
 }
 
 /* ---- Presence ---- */
@@ -543,8 +532,8 @@ static void make_up_facts(struct facts *facts, char routers[3][LEDIG_ID_CHARS_MA
     for (int n = rand() % 4; n > 0; n--)
         add_session(facts, one_of(presences, 3), near_now() - (rand() % 2 ? SESSION_DECLINE_MS : 0),
                     one_of(presences, 4), routers[rand() % 3]);
-    for (int n = rand() % 5; n > 0; n--)
-        add_shift(facts, near_now(), near_now());
+    int64_t since = near_now();
+    if (rand() % 3) set_hours(facts, rand() % 2, since, rand() % 3 ? since + 1 + rand() % 30 : NEVER);
 }
 
 static void read_leases(struct leases *leases, char routers[3][LEDIG_ID_CHARS_MAX + 1]) {
@@ -620,7 +609,6 @@ static void the_order_of_facts_does_not_matter(void **state) {
         struct view view = derive_at(&facts, *state, now);
         turn_round(facts.calls, facts.state.calls.count, sizeof facts.calls[0]);
         turn_round(facts.sessions, facts.state.sessions.count, sizeof facts.sessions[0]);
-        turn_round(facts.shifts, facts.company.shifts.count, sizeof facts.shifts[0]);
         struct view turned = derive_at(&facts, *state, now);
         assert_true(same_view(&view, &turned));
     }
@@ -641,8 +629,8 @@ int main(void) {
         CASE(health_is_shown_as_plain_away_with_the_return_time),
         CASE(without_consent_nothing_else_is_shown),
         CASE(free_since_whatever_ended_last),
-        CASE(no_shifts_means_always_at_work),
-        CASE(shifts_that_touch_or_overlap_are_one_time_of_work),
+        CASE(without_hours_always_at_work),
+        CASE(hours_without_an_end_stand),
         CASE(the_best_device_is_shown),
         CASE(presence_goes_down_late_and_up_at_once),
         CASE(a_session_ends_with_its_worker_and_grace),

@@ -298,7 +298,11 @@ static void bytes_are_lent_as_they_were_stored(void **state) {
 static void what_a_later_version_wrote_is_lent_whole(void **state) {
     struct bench *bench = *state;
     const struct rest rest = {(const uint8_t *)"\xa2zz\x92\x01\xa1y", 7, 1};
-    struct shift shift = {.from_at = NOW, .until_at = NOW + 50, .rest = rest};
+    struct week_hours week = {.day = 6, .from = 480, .to = 960, .rest = rest};
+    struct day_hours day = {.date = 20000, .name = "Julaften", .rest = rest};
+    struct schedule schedule = {
+        .id = "day", .zone = "Europe/Oslo", .week = {&week, 1, true}, .days = {&day, 1, true}, .rest = rest};
+    struct department_schedule department = {.department = "Salg", .schedule = "day", .rest = rest};
     struct consent consent = {.purpose = "presence", .granted = true, .rest = rest};
     struct own_session session = {
         .session = "s", .device = "d", .incarnation = "1-w", .state = "idle", .state_at = NOW, .rest = rest};
@@ -306,7 +310,13 @@ static void what_a_later_version_wrote_is_lent_whole(void **state) {
     struct log_in log_in = {.queue = "support", .since = NOW, .rest = rest};
     struct leg leg = {.user = "kari", .state = "active", .since = NOW, .rest = rest};
     struct record records[] = {
-        {.kind = RECORD_COMPANY, .company = {.id = "acme", .shifts = {&shift, 1, true}, .rest = rest}},
+        {.kind = RECORD_COMPANY,
+         .company = {.id = "acme",
+                     .zone = "UTC",
+                     .schedules = {&schedule, 1, true},
+                     .schedule = "day",
+                     .departments = {&department, 1, true},
+                     .rest = rest}},
         {.kind = RECORD_STATE,
          .state = {.id = "kari",
                    .sessions = {&session, 1, true},
@@ -380,6 +390,36 @@ static void time_passes_without_a_write(void **state) {
     assert_int_equal(company_next_due(bench->company), NEVER);
 }
 
+/* ---- Hours of work ---- */
+
+#define MINUTE 60000LL
+
+/* Open from the minute before NOW on, for so many minutes: NOW is 08:00 UTC on a Friday. */
+static struct week_hours hours_now(uint32_t minutes) {
+    return (struct week_hours){.day = 4, .from = 479, .to = 479 + minutes};
+}
+
+static void commit_schedules(struct bench *bench, const char *whole, const char *department) {
+    struct week_hours weeks[] = {hours_now(2), hours_now(3), hours_now(4)};
+    static const char *const ids[] = {"whole", "department", "own"};
+    struct schedule schedules[3];
+    struct department_schedule of_sales = {.department = "Salg", .schedule = department};
+    for (int i = 0; i < 3; i++)
+        schedules[i] = (struct schedule){.id = ids[i], .week = {&weeks[i], 1, true}};
+    commit(bench, &(struct record){.kind = RECORD_COMPANY,
+                                   .company = {.id = "acme",
+                                               .schedules = {schedules, 3, true},
+                                               .schedule = whole,
+                                               .departments = {&of_sales, department != NULL, true}}});
+}
+
+static void commit_hours_of(struct bench *bench, const char *user, const char *department, const char *schedule) {
+    struct record record = profile(user);
+    record.profile.department = department;
+    record.profile.schedule = schedule;
+    commit(bench, &record);
+}
+
 static void a_shift_ends_for_all_who_follow_it(void **state) {
     struct bench *bench = *state;
     commit_person(bench, "kari");
@@ -387,19 +427,74 @@ static void a_shift_ends_for_all_who_follow_it(void **state) {
     struct record record = busy_state("ola", 0);
     commit(bench, &record);
     news(bench);
-    static const struct shift shifts[] = {{.from_at = NOW + 5000, .until_at = NOW + 6000},
-                                          {.from_at = NOW - 5000, .until_at = NOW + 1000}};
-    commit(bench, &(struct record){.kind = RECORD_COMPANY, .company = {.id = "acme", .shifts = {shifts, 2, true}}});
+    commit_schedules(bench, "whole", NULL);
     expect_counts(news(bench), 1, 0, 0, 0); /* since when has changed */
-    assert_non_null(company_settings(bench->company));
-    assert_int_equal(company_next_due(bench->company), NOW + 1000);
-    company_tick(bench->company, NOW + 1000, false);
+    assert_int_equal(company_next_due(bench->company), NOW + MINUTE);
+    company_tick(bench->company, NOW + MINUTE - 1, false);
+    expect_counts(news(bench), 0, 0, 0, 0);
+    company_tick(bench->company, NOW + MINUTE, false);
     const struct message_changes *changes = news(bench);
     expect_counts(changes, 1, 0, 0, 0);
     assert_string_equal(member_row(changes, "kari")->activity, "off_work");
-    assert_int_equal(member_row(changes, "kari")->until, NOW + 5000);
-    company_tick(bench->company, NOW + 5000, false);
+    assert_int_equal(member_row(changes, "kari")->since, NOW + MINUTE);
+    assert_int_equal(member_row(changes, "kari")->until, NOW - MINUTE + 7 * DAY_MS);
+    company_tick(bench->company, NOW - MINUTE + 7 * DAY_MS, false);
     assert_string_equal(member_row(news(bench), "kari")->availability, "available");
+}
+
+static void a_persons_hours_come_before_the_departments_and_those_before_the_companys(void **state) {
+    struct bench *bench = *state;
+    const struct {
+        const char *user, *department, *schedule;
+        int64_t ends;
+    } cases[] = {{"a", NULL, NULL, 1},        {"b", "Salg", NULL, 2},       {"c", "Salg", "own", 3},
+                 {"d", "Salg", "nothing", 2}, {"e", "Lager", "nothing", 1}, {"f", "Lager", "department", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        commit_person(bench, cases[i].user);
+        commit_hours_of(bench, cases[i].user, cases[i].department, cases[i].schedule);
+    }
+    commit_schedules(bench, "whole", "department");
+    for (int64_t minute = 0; minute < 5; minute++) {
+        company_tick(bench->company, NOW + minute * MINUTE, false);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            const struct view *view = member_view(company_member(bench->company, cases[i].user));
+            assert_int_equal(view->availability, minute < cases[i].ends ? AVAILABILITY_AVAILABLE : AVAILABILITY_AWAY);
+        }
+    }
+    commit_schedules(bench, NULL, NULL);
+    assert_int_equal(member_view(company_member(bench->company, "a"))->availability, AVAILABILITY_AVAILABLE);
+    assert_int_equal(member_view(company_member(bench->company, "b"))->availability, AVAILABILITY_AVAILABLE);
+    assert_int_equal(member_view(company_member(bench->company, "c"))->since, NOW - MINUTE);
+}
+
+/* Which hours are a person's is said by the profile, and seen in the other row. */
+static void a_profile_with_other_hours_moves_the_persons_row(void **state) {
+    struct bench *bench = *state;
+    commit_schedules(bench, NULL, "department");
+    commit_person(bench, "kari");
+    commit_hours_of(bench, "kari", "Lager", NULL);
+    news(bench);
+    assert_int_equal(company_next_due(bench->company), NEVER);
+    commit_hours_of(bench, "kari", "Lager", "own");
+    const struct message_changes *changes = news(bench);
+    expect_counts(changes, 1, 0, 0, 0);
+    assert_int_equal(member_row(changes, "kari")->since, NOW - MINUTE);
+    assert_int_equal(company_next_due(bench->company), NOW + 3 * MINUTE);
+    commit_hours_of(bench, "kari", "Salg", NULL);
+    expect_counts(news(bench), 1, 1, 0, 0);
+    assert_int_equal(company_next_due(bench->company), NOW + 2 * MINUTE);
+    commit_hours_of(bench, "kari", "Salg", "department"); /* the same hours */
+    expect_counts(news(bench), 0, 0, 0, 0);
+}
+
+static void hours_that_are_gone_are_nobodys(void **state) {
+    struct bench *bench = *state;
+    commit_schedules(bench, "whole", NULL);
+    commit_person(bench, "kari");
+    assert_int_equal(company_next_due(bench->company), NOW + MINUTE);
+    commit_tombstone(bench, "company:acme");
+    assert_int_equal(company_next_due(bench->company), NEVER);
+    assert_int_equal(member_view(company_member(bench->company, "kari"))->availability, AVAILABILITY_AVAILABLE);
 }
 
 static void commit_connected(struct bench *bench, const char *user, const char *incarnation) {
@@ -448,6 +543,9 @@ int main(void) {
         CASE(of_how_a_person_gets_in_only_whom_it_admits_is_held),
         CASE(time_passes_without_a_write),
         CASE(a_shift_ends_for_all_who_follow_it),
+        CASE(a_persons_hours_come_before_the_departments_and_those_before_the_companys),
+        CASE(a_profile_with_other_hours_moves_the_persons_row),
+        CASE(hours_that_are_gone_are_nobodys),
         CASE(a_dead_worker_leaves_no_ghost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

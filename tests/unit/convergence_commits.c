@@ -52,6 +52,14 @@ static const char *any_user(struct world *world) {
     return world->users[random_below(&world->random, world->user_count)];
 }
 
+#define SCHEDULES 2
+static const char *const world_schedules[SCHEDULES] = {"day", "night"};
+
+static const char *any_schedule(struct world *world) {
+    uint32_t which = random_below(&world->random, SCHEDULES + 1);
+    return which < SCHEDULES ? world_schedules[which] : NULL;
+}
+
 #define DEVICES_MAX 3
 
 /* A person's state, at random. What it points to lies in `parts`. */
@@ -137,6 +145,8 @@ void world_set_profile(struct world *world, struct worker *worker) {
     struct record record = {.kind = RECORD_PROFILE, .profile = {.id = any_user(world), .name = name, .role = role}};
     record.profile.queues = (struct texts){
         .at = world_queues, .count = random_chance(&world->random, .7) ? QUEUES : random_below(&world->random, QUEUES)};
+    record.profile.schedule = any_schedule(world);
+    record.profile.department = random_chance(&world->random, .5) ? "d0" : NULL;
     commit(world, worker, &record, NULL, 1, false);
 }
 
@@ -163,10 +173,23 @@ void world_remove_person(struct world *world, struct worker *worker) {
 }
 
 void world_set_company(struct world *world, struct worker *worker) {
-    struct shift shifts[2] = {{.from_at = 1, .until_at = soon(world)},
-                              {.from_at = soon(world), .until_at = soon(world)}};
-    struct record record = {.kind = RECORD_COMPANY, .company = {.id = "acme", .shifts = {shifts, 2, true}}};
-    record.company.shifts.count = random_below(&world->random, 3);
+    struct week_hours week[SCHEDULES][2];
+    struct schedule schedules[SCHEDULES];
+    struct department_schedule department = {.department = "d0",
+                                             .schedule = world_schedules[random_below(&world->random, SCHEDULES)]};
+    uint32_t minute = (uint32_t)(world->store.clock_ms / 60000);
+    for (uint32_t s = 0; s < SCHEDULES; s++) {
+        for (uint32_t i = 0; i < 2; i++) { /* the first day of all was a Thursday */
+            uint32_t from = minute - 2 + random_below(&world->random, 6);
+            week[s][i] = (struct week_hours){.day = 3, .from = from, .to = from + random_below(&world->random, 4)};
+        }
+        schedules[s] = (struct schedule){.id = world_schedules[s], .week = {week[s], 2, true}};
+    }
+    struct record record = {.kind = RECORD_COMPANY,
+                            .company = {.id = "acme",
+                                        .schedule = any_schedule(world),
+                                        .schedules = {schedules, random_below(&world->random, SCHEDULES + 1), true},
+                                        .departments = {&department, random_below(&world->random, 2), true}}};
     commit(world, worker, &record, NULL, 1, false);
 }
 

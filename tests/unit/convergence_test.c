@@ -61,7 +61,11 @@ static void find_truth(struct world *world, const struct leases *leases, struct 
         snprintf(truth->profiles[u], ROW_MAX, "%s", profile.profile.name);
         if (!load(world, RECORD_STATE, world->users[u], &state)) continue;
         struct view view;
-        availability_derive(&state.state, settings ? &company.company : NULL, world->store.clock_ms, leases, &view);
+        struct hours hours;
+        int64_t now_ms = world->store.clock_ms;
+        availability_derive(
+            &state.state, schedule_hours_of(settings ? &company.company : NULL, &profile.profile, NULL, now_ms, &hours),
+            now_ms, leases, &view);
         member_text(truth->members[u], availability_name(view.availability), view.activity, view.since, view.until,
                     presence_name(view.presence));
         count_seats(&profile.profile, &state.state, &view, seats);

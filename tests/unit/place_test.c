@@ -285,6 +285,36 @@ static void a_change_that_shows_nothing_sends_nobody_back(void **state) {
     assert_int_equal(cursor, company_last_place(bench->company));
 }
 
+/* Which hours are a person's is said by the profile, though the row is made of the state. */
+static void other_hours_in_the_profile_are_sent_to_who_resumes(void **state) {
+    struct bench *bench = *state;
+    struct week_hours week = {.day = 4, .from = 479, .to = 485};
+    struct schedule schedule = {.id = "day", .week = {&week, 1, true}};
+    commit(bench,
+           &(struct record){.kind = RECORD_COMPANY, .company = {.id = "acme", .schedules = {&schedule, 1, true}}});
+    commit_person(bench, "ola");
+    commit_person(bench, "kari");
+    uint64_t version = company_version(bench->company), cursor;
+    struct record record = profile("kari");
+    record.profile.schedule = "day";
+    commit(bench, &record);
+    assert_true(resume(bench, "e1", version, NOW + 3600000, false, &cursor));
+    const struct message_changes *changes = walk_with(bench, bench->all, &cursor);
+    expect_counts(changes, 1, 0, 0, 0);
+    assert_non_null(member_row(changes, "kari"));
+    /* and also where the state is heard of after the profile */
+    record = free_state("ola");
+    record.state.last_active = NOW;
+    uint64_t before = company_revision(bench->company, "state:ola");
+    struct record other = profile("ola");
+    other.profile.schedule = "day";
+    version = company_version(bench->company);
+    commit(bench, &other);
+    write_record(bench, &record, before - 1, false, true);
+    assert_true(resume(bench, "e1", version, NOW + 3600000, false, &cursor));
+    assert_non_null(member_row(walk_with(bench, bench->all, &cursor), "ola"));
+}
+
 /* A replica that heard of the second device later may have shown the first one going idle. */
 static void other_facts_behind_the_same_row_are_sent_to_who_resumes(void **state) {
     struct bench *bench = *state;
@@ -399,6 +429,7 @@ int main(void) {
         CASE(a_place_is_good_or_not),
         CASE(who_resumes_gets_what_was_committed_after),
         CASE(a_change_that_shows_nothing_sends_nobody_back),
+        CASE(other_hours_in_the_profile_are_sent_to_who_resumes),
         CASE(other_facts_behind_the_same_row_are_sent_to_who_resumes),
         CASE(who_resumes_gets_what_the_clock_changed_since),
         CASE(queue_rows_are_sent_again_at_every_resume),

@@ -75,10 +75,12 @@ static int put_person(struct run *run, const char *user, const char *number) {
 }
 
 static int put_all(struct run *run) {
-    struct shift shifts[] = {{.from_at = NOW, .until_at = NOW + 50}, {.from_at = NOW - 50, .until_at = NOW - 10}};
+    struct week_hours week = {.day = 1, .from = 480, .to = 960};
+    struct schedule schedule = {.id = "day", .week = {&week, 1, true}};
     const char *number = "+4710000000";
     int error =
-        put(run, &(struct record){.kind = RECORD_COMPANY, .company = {.id = "acme", .shifts = {shifts, 2, true}}});
+        put(run, &(struct record){.kind = RECORD_COMPANY,
+                                  .company = {.id = "acme", .schedule = "day", .schedules = {&schedule, 1, true}}});
     if (!error)
         error = put(run, &(struct record){.kind = RECORD_QUEUE,
                                           .queue = {.id = "support", .numbers = {&number, 1, true, false}}});

@@ -1,0 +1,1 @@
+set(zone_libraries ledig_model)

@@ -1,0 +1,1 @@
+set(schedule_libraries ledig_model)
