@@ -1,4 +1,5 @@
 #include "broker/service/call_change.h"
+#include "broker/service/call_history.h"
 #include "broker/service/own_calls.h"
 
 #include <string.h>
@@ -17,41 +18,81 @@ static bool is_among(const struct call_change *change, const char *user) {
 
 /* ---- One person ---- */
 
-static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
-                   struct state_record *state, struct arena *arena) {
-    struct own_call *own;
-    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
-    if (error) return error;
+struct person {
+    struct update_entity *profile, *state;
+};
+
+/* When a part begins to be a leg, and when its person begins to talk, counts for the history. */
+static void note_times(const struct call_change *change, const struct call_event_leg *leg, struct own_call *own) {
+    bool is_new = !own->state || strcmp(own->state, "claimed") == 0;
     if (!own->state || strcmp(own->state, leg->state) != 0) own->since = change->at_ms;
+    if (is_new) own->started_at = change->at_ms;
+    if (!own->answered_at && call_history_talks(change->event, leg)) own->answered_at = change->at_ms;
+}
+
+static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
+                   const struct person *person, struct arena *arena) {
+    struct own_call *own;
+    int error = own_calls_put(&person->state->next.state, change->call, change->now_ms, change->leases, arena, &own);
+    if (error) return error;
+    note_times(change, leg, own);
     own->state = leg->state;
     own->ends_at = change->now_ms + CALL_LEASE_MS;
     own->router = change->router;
     if (change->event->direction) own->direction = change->event->direction;
     if (change->event->peer) own->peer = change->event->peer;
     own->queue = call->queue;
+    call_history_complete(change->event, leg, person->profile->current ? &person->profile->current->profile : NULL,
+                          own);
     return 0;
 }
 
-/* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
-static int take_own(const struct call_change *change, const struct own_call *own, const struct call_record *call,
-                    struct state_record *state, struct arena *arena) {
-    if (own_calls_is_answered(own->state)) {
-        state->last_call_ended_at = change->at_ms;
-        if (call->queue) own_calls_count(state, change->at_ms);
-        if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
-    }
-    return own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
+static bool rang(const struct call_record *before, const char *user) {
+    const struct leg *legs = before ? before->legs.at : NULL;
+    for (uint32_t i = 0; before && i < before->legs.count; i++)
+        if (strcmp(legs[i].user, user) == 0) return !own_calls_is_answered(legs[i].state);
+    return false;
 }
 
-static int change_person(const struct call_change *change, const char *user, const struct call_record *call,
-                         struct update_entity *entity, struct arena *arena) {
-    if (!entity->current) return 0; /* without consent nothing is kept */
-    struct state_record *state = &entity->next.state;
+/* Whether somebody whom it rang has answered it with this event. */
+static bool was_answered(const struct call_change *change, const struct call_record *before) {
+    const struct call_event *event = change->event;
+    for (size_t i = 0; i < event->leg_count; i++)
+        if (event->legs[i].user && own_calls_is_answered(event->legs[i].state) && rang(before, event->legs[i].user))
+            return true;
+    return false;
+}
+
+/* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
+static int take_own(const struct call_change *change, const struct own_call *own, const struct update_entity *call,
+                    const struct person *person, struct arena *arena) {
+    struct state_record *state = &person->state->next.state;
+    const char *queue = call->next.call.queue;
+    int64_t over_at = change->is_lost ? own_calls_ended_at(own, change->now_ms, change->leases) : 0;
+    if (own_calls_is_answered(own->state)) {
+        state->last_call_ended_at = change->at_ms;
+        if (queue) own_calls_count(state, change->at_ms);
+        if (queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
+    }
+    bool by_another = was_answered(change, call->current ? &call->current->call : NULL);
+    int error = call_history_keep(person->profile, own, by_another, over_at ? over_at : change->at_ms, arena);
+    return error ? error : own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
+}
+
+static int change_person(const struct call_change *change, size_t which, struct update_entity *entities,
+                         struct arena *arena) {
+    struct person person = {.state = &entities[1 + which], .profile = &entities[1 + change->user_count + which]};
+    if (!person.state->current) return 0; /* without consent nothing is kept */
+    struct state_record *state = &person.state->next.state;
+    const char *user = change->users[which];
     const struct call_event_leg *leg = change->event->ended ? NULL : find_leg(change->event, user);
     const struct own_call *own = own_calls_find(state, change->call);
     if (!leg && !own) return 0;
-    entity->action = STORE_WRITE;
-    return leg ? put_own(change, leg, call, state, arena) : take_own(change, own, call, state, arena);
+    person.state->action = STORE_WRITE;
+    int error = call_history_keep_over(person.profile, state, change->call, change->now_ms, change->leases, arena);
+    if (error) return error;
+    return leg ? put_own(change, leg, &entities[0].next.call, &person, arena)
+               : take_own(change, own, &entities[0], &person, arena);
 }
 
 /* ---- The call ---- */
@@ -123,6 +164,6 @@ int call_change_apply(struct call_change *change, struct update_entity *entities
     int error = change_call(change, call, &entities[1], arena);
     entities[0].action = STORE_WRITE;
     for (size_t i = 0; !error && i < change->user_count; i++)
-        error = change_person(change, change->users[i], call, &entities[1 + i], arena);
+        error = change_person(change, i, entities, arena);
     return error;
 }
