@@ -133,7 +133,17 @@ bool profile_consents(const struct profile_record *profile, const char *purpose)
 }
 
 void call_log_name(const char *user, char name[static CALL_LOG_BYTES_MAX]) {
-    snprintf(name, CALL_LOG_BYTES_MAX, CALL_LOG_PREFIX "%s", user);
+    snprintf(name, CALL_LOG_BYTES_MAX, CALL_LOGS_PREFIX ":%s", user);
+}
+
+#define QUEUE_LOG_PREFIX CALL_LOGS_PREFIX "_of:"
+
+void queue_log_name(const char *queue, char name[static CALL_LOG_BYTES_MAX]) {
+    snprintf(name, CALL_LOG_BYTES_MAX, QUEUE_LOG_PREFIX "%s", queue);
+}
+
+bool queue_log_is(const char *name) {
+    return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
 }
 
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {

@@ -86,10 +86,13 @@ const struct shape *record_shape(enum record_kind kind);
 #define ENTITY_NAME_BYTES_MAX (LEDIG_NAME_CHARS_MAX * 4 + 16)
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]);
 
-/* The name of a person's own log of calls, likewise: never take it apart, but for how it begins. */
-#define CALL_LOG_PREFIX "calls:"
-#define CALL_LOG_BYTES_MAX (LEDIG_ID_CHARS_MAX + sizeof CALL_LOG_PREFIX)
+/* The names of logs of calls, likewise: never take one apart, but for how it begins. A person's own history, and the
+ * answered calls of a queue, which are counted and have no record. */
+#define CALL_LOGS_PREFIX "calls"
+#define CALL_LOG_BYTES_MAX (LEDIG_ID_CHARS_MAX + 16)
 void call_log_name(const char *user, char name[static CALL_LOG_BYTES_MAX]);
+void queue_log_name(const char *queue, char name[static CALL_LOG_BYTES_MAX]);
+bool queue_log_is(const char *name);
 
 /* The kind stays readable in every name, also where the id does not. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNTED_KEPT_MS (2 * 86400000LL) /* a queue's calls are counted by the day */
+
 struct old_log {
     struct old_log *next;
     char company[LEDIG_ID_CHARS_MAX + 1];
@@ -61,10 +63,16 @@ static void on_settings(void *arg, int error, const struct store_head *head, con
 }
 
 static void trim_first(struct history_sweep *sweep) {
+    const struct old_log *log = sweep->logs;
+    if (queue_log_is(log->name)) {
+        store_log_trim(sweep->service->store, log->company, log->name, service_now_ms(sweep->service) - COUNTED_KEPT_MS,
+                       on_trimmed, sweep);
+        return;
+    }
     char name[ENTITY_NAME_BYTES_MAX];
     const char *entity = name;
-    entity_name(RECORD_COMPANY, sweep->logs->company, name);
-    store_read(sweep->service->store, sweep->logs->company, &entity, 1, on_settings, sweep);
+    entity_name(RECORD_COMPANY, log->company, name);
+    store_read(sweep->service->store, log->company, &entity, 1, on_settings, sweep);
 }
 
 static void take(struct history_sweep *sweep, const struct store_log *found) {
@@ -110,7 +118,7 @@ void history_sweep(struct service *service) {
     sweep->service = service;
     if (sweep->is_asking || !is_due(service, sweep)) return;
     sweep->has_begun = sweep->is_asking = true;
-    store_logs_find(service->store, CALL_LOG_PREFIX, sweep->at, on_found, sweep);
+    store_logs_find(service->store, CALL_LOGS_PREFIX, sweep->at, on_found, sweep);
 }
 
 void history_sweep_close(struct service *service) {

@@ -58,3 +58,7 @@ void own_calls_count(struct state_record *state, int64_t at_ms) {
     state->calls_today = own_calls_on_day(state, at_ms) + 1;
     state->calls_day = at_ms / DAY_MS;
 }
+
+int64_t own_calls_day_begins_at(int64_t at_ms) {
+    return at_ms - at_ms % DAY_MS;
+}

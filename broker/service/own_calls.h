@@ -28,5 +28,6 @@ int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, 
 /* Answered calls of queues, on the day (UTC) of that time. */
 int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms);
 void own_calls_count(struct state_record *state, int64_t at_ms);
+int64_t own_calls_day_begins_at(int64_t at_ms);
 
 #endif

@@ -59,11 +59,19 @@ static int keep_past_call(const struct record *record, const char *log, struct s
     return error;
 }
 
-static int keep_past_calls(const struct update *update, const struct update_entity *entities,
-                           struct store_kept_list *kept) {
+static void keep_count(const struct update_entity *call, struct store_kept_list *kept) {
+    char log[CALL_LOG_BYTES_MAX];
+    queue_log_name(call->counts_for, log);
+    store_keep(kept,
+               &(struct store_kept){
+                   .log = log, .id = call->next.call.id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
+}
+
+static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
     char log[CALL_LOG_BYTES_MAX];
     int error = 0;
     for (size_t i = 0; i < update->count; i++) {
+        if (entities[i].counts_for) keep_count(&entities[i], kept);
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
         call_log_name(entities[i].current->profile.id, log);
         if (entities[i].forgets_calls) store_keep(kept, &(struct store_kept){.log = log, .destroys = true});
@@ -80,7 +88,7 @@ static int apply(void *arg, const struct store_record *current, struct store_nex
     int result = entities ? open_entities(update, current, arena, entities) : LEDIG_ENO_MEMORY;
     if (!result) result = update->apply(update->arg, entities, update->count, arena);
     if (!result) result = seal_entities(update, entities, next);
-    if (!result) result = keep_past_calls(update, entities, kept);
+    if (!result) result = keep_calls(update, entities, kept);
     arena_free(arena);
     return result;
 }

@@ -27,6 +27,9 @@ struct update_entity {
     /* Of a profile that stands: kept in the person's own log of calls, beside the change; or that log is destroyed. */
     const struct update_past_call *past_calls;
     bool forgets_calls;
+    /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
+    const char *counts_for;
+    int64_t counts_at_ms;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same

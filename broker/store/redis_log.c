@@ -15,7 +15,7 @@ struct log_request {
     char log[STORE_LOG_NAME_MAX + 1]; /* or how its name begins */
     int64_t from_ms, before_ms;
     size_t limit;
-    uint64_t at; /* of a search: where it goes on */
+    uint64_t at; /* of a search: where it goes on; of a count: what was counted */
 
     struct store_entry *entries; /* copies: what was read */
     struct store_log *logs;      /* likewise */
@@ -23,6 +23,7 @@ struct log_request {
     bool more;
 
     store_log_page page;
+    store_log_counted counted;
     store_done done;
     store_logs_found found;
     void *arg;
@@ -127,6 +128,41 @@ void store_log_read(struct store *store, const char *company, const char *name, 
     log->page = page;
     log->arg = arg;
     open_request(store, log, &page_type, set_log(log, company, name) && limit > 0 && limit <= STORE_LOG_PAGE_MAX);
+}
+
+/* ---- Counting ---- */
+
+static void count_send(struct request *request) {
+    struct log_request *log = (struct log_request *)(void *)request;
+    struct log_keys keys;
+    char from[DIGITS];
+    log_keys_make(log->company, log->log, &keys);
+    snprintf(from, sizeof from, "%lld", (long long)log->from_ms);
+    request_command(request, 4, (const char *[]){"ZCOUNT", keys.order, from, "+inf"}, NULL);
+}
+
+static void count_answer(struct request *request, const redisReply *reply) {
+    struct log_request *log = (struct log_request *)(void *)request;
+    bool good = reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+    if (good) log->at = (uint64_t)reply->integer;
+    request_end(request, good ? 0 : LEDIG_EDAMAGED);
+}
+
+static void count_complete(struct request *request, int error) {
+    struct log_request *log = (struct log_request *)(void *)request;
+    log->counted(log->arg, error, error == 0 ? log->at : 0);
+}
+
+static const struct request_type count_type = {
+    .send = count_send, .answer = count_answer, .complete = count_complete, .release = release};
+
+void store_log_count(struct store *store, const char *company, const char *name, int64_t from_ms,
+                     store_log_counted counted, void *arg) {
+    struct log_request *log = store_allocate(sizeof *log);
+    log->from_ms = from_ms;
+    log->counted = counted;
+    log->arg = arg;
+    open_request(store, log, &count_type, set_log(log, company, name));
 }
 
 /* ---- Taking out ---- */

@@ -251,6 +251,11 @@ typedef void (*store_log_page)(void *arg, int error, const struct store_entry *e
 void store_log_read(struct store *store, const char *company, const char *log, int64_t from_ms, int64_t before_ms,
                     size_t limit, store_log_page page, void *arg);
 
+/* How many entries there are of that time or later. */
+typedef void (*store_log_counted)(void *arg, int error, uint64_t count);
+void store_log_count(struct store *store, const char *company, const char *log, int64_t from_ms,
+                     store_log_counted counted, void *arg);
+
 /* Takes out what is older, in steps that are short. */
 void store_log_trim(struct store *store, const char *company, const char *log, int64_t before_ms, store_done done,
                     void *arg);
