@@ -26,7 +26,8 @@ struct buffer {
     bool failed; /* an append ran out of memory; nothing was appended since. Check once, at the end. */
 };
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
-/* Room for so many bytes behind the others, for the caller to fill; NULL when out of memory. Lent until the next call. */
+/* Room for so many bytes behind the others, for the caller to fill; NULL when out of memory. Lent until the next call.
+ */
 uint8_t *buffer_extend(struct buffer *buffer, size_t length);
 void buffer_clear(struct buffer *buffer); /* keeps the capacity */
 void buffer_free(struct buffer *buffer);

@@ -152,6 +152,10 @@ int64_t company_day(const struct company *company, int64_t at_ms) {
     return schedule_day(company->settings, company->zones, at_ms);
 }
 
+int64_t company_day_begins_at(const struct company *company, int64_t at_ms) {
+    return schedule_day_begins_at(company->settings, company->zones, at_ms);
+}
+
 static const struct member *shown(const struct member *member) {
     return member != NULL && member->profile != NULL ? member : NULL;
 }

@@ -82,7 +82,8 @@ int64_t company_next_due(const struct company *company);
 
 struct member; /* one person: profile and state */
 
-const struct company_record *company_settings(const struct company *company);         /* NULL before it has a record */
+const struct company_record *company_settings(const struct company *company); /* NULL before it has a record */
+int64_t company_day_begins_at(const struct company *company, int64_t at_ms);
 int64_t company_day(const struct company *company, int64_t at_ms);                    /* see schedule_day */
 const struct member *company_member(const struct company *company, const char *user); /* NULL: no such person */
 const struct member *company_member_by_number(const struct company *company, const char *number);

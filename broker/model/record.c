@@ -111,6 +111,8 @@ const char *record_id(const struct record *record) {
         return record->queue.id;
     case RECORD_CALL:
         return record->call.id;
+    case RECORD_PAST_CALL:
+        return record->past_call.call;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
@@ -124,10 +126,38 @@ bool profile_has_queue(const struct profile_record *profile, const char *queue) 
     return false;
 }
 
+bool profile_consents(const struct profile_record *profile, const char *purpose) {
+    const struct consent *consents = profile->consents.at;
+    for (uint32_t i = 0; i < profile->consents.count; i++)
+        if (strcmp(consents[i].purpose, purpose) == 0) return consents[i].granted;
+    return false;
+}
+
 void entity_hash(const struct entity_names *names, const char *id, char hash[static ENTITY_HASH_CHARS + 1]) {
     uint8_t digest[16];
     crypto_generichash(digest, sizeof digest, (const uint8_t *)id, strlen(id), names->key, sizeof names->key);
     sodium_bin2base64(hash, ENTITY_HASH_CHARS + 1, digest, sizeof digest, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+#define QUEUE_LOG_PREFIX CALL_LOGS_PREFIX "_of:"
+
+static void log_name(const struct entity_names *names, const char *prefix, const char *id,
+                     char name[static CALL_LOG_BYTES_MAX]) {
+    char hash[ENTITY_HASH_CHARS + 1];
+    entity_hash(names, id, hash);
+    snprintf(name, CALL_LOG_BYTES_MAX, "%s%s", prefix, hash);
+}
+
+void call_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]) {
+    log_name(names, CALL_LOGS_PREFIX ":", user, name);
+}
+
+void queue_log_name(const struct entity_names *names, const char *queue, char name[static CALL_LOG_BYTES_MAX]) {
+    log_name(names, QUEUE_LOG_PREFIX, queue, name);
+}
+
+bool queue_log_is(const char *name) {
+    return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
 }
 
 void entity_name(const struct entity_names *names, enum record_kind kind, const char *id,

@@ -27,6 +27,7 @@ enum record_kind {
     RECORD_ACCESS,
     RECORD_QUEUE,
     RECORD_CALL,
+    RECORD_PAST_CALL,
     RECORD_KIND_COUNT
 };
 
@@ -70,6 +71,9 @@ int record_encode(const struct record *record, struct buffer *out);
 /* The same of a record's struct alone, as record_keep gives it. */
 int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *out);
 
+/* Whether the person has given consent to the purpose, and not withdrawn it. */
+bool profile_consents(const struct profile_record *profile, const char *purpose);
+
 /* The id of the person, queue, call or company that the record is about. */
 const char *record_id(const struct record *record);
 
@@ -96,6 +100,14 @@ void entity_name(const struct entity_names *names, enum record_kind kind, const 
 
 /* The hash alone: of an id, or of anything else that the store shall find again and not know, such as a number. */
 void entity_hash(const struct entity_names *names, const char *id, char hash[static ENTITY_HASH_CHARS + 1]);
+
+/* The names of logs of calls, likewise: never take one apart, but for how it begins. A person's own history, and the
+ * answered calls of a queue, which are counted and have no record. */
+#define CALL_LOGS_PREFIX "calls"
+#define CALL_LOG_BYTES_MAX 48
+void call_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]);
+void queue_log_name(const struct entity_names *names, const char *queue, char name[static CALL_LOG_BYTES_MAX]);
+bool queue_log_is(const char *name);
 
 /* The kind stays readable in every name. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);

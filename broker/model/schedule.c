@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#define REACH_DAYS 3 /* hours begin no further than this from any moment in them, whatever the zone does to its days   \
-                      */
+#define REACH_DAYS                                                                                                     \
+    3 /* hours begin no further than this from any moment in them, whatever the zone does to its days                  \
+       */
 /* In a week that is neither all open nor all closed, a boundary is found among so many days, even where special days
  * hide all of the weekdays that have one. */
 #define SEARCH_DAYS (7 * (SPECIAL_HOURS_MAX + 1) + REACH_DAYS)
@@ -45,6 +46,12 @@ int64_t schedule_day(const struct company_record *settings, const struct zone_so
     const struct zone *zone;
     schedule_find_zone(zones, settings != NULL ? settings->zone : NULL, &zone); /* UTC where it is not known */
     return zone_local(zone, at_ms).day;
+}
+
+int64_t schedule_day_begins_at(const struct company_record *settings, const struct zone_source *zones, int64_t at_ms) {
+    const struct zone *zone;
+    schedule_find_zone(zones, settings != NULL ? settings->zone : NULL, &zone);
+    return zone_instant(zone, zone_local(zone, at_ms).day, 0);
 }
 
 /* ---- The hours of one day ---- */

@@ -8,8 +8,9 @@
 #include "broker/model/zone.h"
 
 #define DAY_MINUTES 1440
-#define HOURS_END_MAX (2 * DAY_MINUTES) /* minutes after the midnight that begins the day: at most the next day's end  \
-                                         */
+#define HOURS_END_MAX                                                                                                  \
+    (2 * DAY_MINUTES) /* minutes after the midnight that begins the day: at most the next day's end                    \
+                       */
 
 struct hours {
     bool is_open;
@@ -34,6 +35,9 @@ const struct hours *schedule_hours_of(const struct company_record *settings, con
 
 /* The day that it is then for the company, in its zone, as days since 1970; for what is counted by the day. */
 int64_t schedule_day(const struct company_record *settings, const struct zone_source *zones, int64_t at_ms);
+
+/* When that day began. */
+int64_t schedule_day_begins_at(const struct company_record *settings, const struct zone_source *zones, int64_t at_ms);
 
 /* Whether there is such a zone; *zone is NULL for UTC. Where `zones` is NULL, only UTC is known. */
 bool schedule_find_zone(const struct zone_source *zones, const char *name, const struct zone **zone);

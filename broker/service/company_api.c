@@ -1,13 +1,32 @@
 #include "broker/service/company_api.h"
+#include "broker/service/history.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
 
 #include <jansson.h>
 
-/* ---- PUT ---- */
+/* ---- PUT, PATCH ---- */
+
+static bool read_call_history_days(struct edit *edit, struct json_reader *reader) {
+    static const char field[] = "call_history_days";
+    const json_t *days = json_object_get(edit->document, field);
+    edit->says_call_history_days = edit_says(edit, field);
+    if (!days || json_is_null(days)) return true;
+    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > HISTORY_DAYS_MAX)
+        return json_reader_fail(reader, field, "must be a number from 1 to 400");
+    edit->call_history_days = json_integer_value(days);
+    return true;
+}
 
 static bool read_body(struct edit *edit, struct json_reader *reader) {
-    return edit_read_name(edit, reader, false);
+    return edit_read_name(edit, reader, false) && read_call_history_days(edit, reader);
+}
+
+/* Whether that is a change. */
+static bool set_call_history_days(const struct edit *edit, struct company_record *company) {
+    if (!edit->says_call_history_days || company->call_history_days == edit->call_history_days) return false;
+    company->call_history_days = edit->call_history_days;
+    return true;
 }
 
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
@@ -15,11 +34,15 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     struct company_record *company = &entities[0].next.company;
     (void)count;
     (void)arena;
-    edit->has_company = true;
     edit->is_new = !entities[0].current;
-    if (!edit->is_new && shape_same_text(company->name, edit->entry.name)) return UPDATE_NOTHING;
+    edit->has_company = !edit->is_new || edit->verb != EDIT_CHANGE;
+    if (!edit->has_company) return LEDIG_ENOT_FOUND;
+    bool changes = set_call_history_days(edit, company);
+    bool says_name = edit_says(edit, "name");
+    if (!edit->is_new && !changes && (!says_name || shape_same_text(company->name, edit->entry.name)))
+        return UPDATE_NOTHING;
     company->id = edit->id;
-    company->name = edit->entry.name;
+    if (says_name) company->name = edit->entry.name;
     entities[0].action = STORE_WRITE;
     return 0;
 }
@@ -34,8 +57,8 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {"name",   "company", "off_work", "users",
-                                     "queues", "version", NULL}; /* all but the name as a GET gave them */
+static const char *const fields[] = {"name",   "company", "off_work", "users", "call_history_days",
+                                     "queues", "version", NULL}; /* what a GET gives, too */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -52,10 +75,13 @@ static void answer(const struct look *look) {
     const struct company_record *settings = company_settings(company);
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
-    http_answer_json(look->exchange, 200,
-                     json_pack("{s:s,s:s*,s:s*,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
-                               "off_work", settings->off_work, "users", (json_int_t)company_member_count(company),
-                               "queues", queues, "version", (json_int_t)company_version(company)));
+    http_answer_json(
+        look->exchange, 200,
+        json_pack("{s:s,s:s*,s:s*,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name, "off_work",
+                  settings->off_work, "users", (json_int_t)company_member_count(company), "queues", queues,
+                  "call_history_days",
+                  (json_int_t)(settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT),
+                  "version", (json_int_t)company_version(company)));
 }
 
 void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {

@@ -78,6 +78,7 @@ static void withdraw(struct tenant *tenant, struct withdrawal *one) {
     const struct consent *consent = find_consent(tenant, one->user);
     struct request *request = request_begin_own(tenant->service, tenant->id, one->user);
     if (!request) return;
+    request->consent.purpose = "presence";
     request->consent.granted = false;
     request->consent.withdrawn_at_ms = one->at_ms;
     request->consent.text = request_text(request, consent ? consent->text : NULL);
