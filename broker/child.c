@@ -15,6 +15,7 @@
 /* In the new process: nothing but what is safe after fork, then the program itself. */
 static void become_worker(pid_t parent, int report_fd, char **arguments) {
     sigset_t none;
+    signal(SIGHUP, SIG_IGN); /* it may be sent before the worker can hear it, and its usual meaning is death */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(1);

@@ -8,22 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { PATH_, TEXT_, ENDPOINT_, COUNT_, MS_, LEVEL_ };
+enum kind { TEXT_, ENDPOINT_, COUNT_, MS_, LEVEL_, SWITCH_ };
 
 struct key {
     const char *name; /* as a flag with dashes, as a variable in capitals after LEDIG_ */
     enum kind kind;
-    size_t offset;
+    size_t offset, size;
     uint32_t least, most; /* COUNT_, MS_ */
     const char *standard;
     const char *operand, *meaning; /* NULL = not in the help: set by the supervisor for its children */
 };
 
-#define AT(field) offsetof(struct config, field)
+#define AT(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 #define MS_MOST 86400000u
 
 static const struct key keys[] = {
-    {"data", PATH_, AT(data), 0, 0, "", "DIR", "where the key, the lock and the private Redis are kept (needed)"},
+    {"data", TEXT_, AT(data), 0, 0, "", "DIR", "where the key, the lock and the private Redis are kept (needed)"},
     {"listen", ENDPOINT_, AT(listen), 0, 0, "127.0.0.1:7700", "HOST:PORT",
      "apps, by WebSocket; port 0 takes a free one"},
     {"router-listen", ENDPOINT_, AT(router_listen), 0, 0, "127.0.0.1:7701", "HOST:PORT",
@@ -32,17 +32,24 @@ static const struct key keys[] = {
     {"redis", TEXT_, AT(redis), 0, 0, "", "URL",
      "a Redis that exists: redis://HOST:PORT[/DB] or unix:/PATH; without it, a private one"},
     {"redis-user", TEXT_, AT(redis_user), 0, 0, "", "NAME", "its user"},
-    {"redis-password-file", PATH_, AT(redis_password_file), 0, 0, "", "FILE",
+    {"redis-password-file", TEXT_, AT(redis_password_file), 0, 0, "", "FILE",
      "its password, the first line of the file"},
-    {"keys", PATH_, AT(keys), 0, 0, "", "FILE",
+    {"keys", TEXT_, AT(keys), 0, 0, "", "FILE",
      "the keys that seal what is stored; without it, DIR/keys, made if missing"},
     {"keys-command", TEXT_, AT(keys_command), 0, 0, "", "COMMAND",
      "prints those keys, in place of a file; run by the shell at each start of a worker"},
-    {"tls-cert", PATH_, AT(tls_cert), 0, 0, "", "FILE",
+    {"tls-cert", TEXT_, AT(tls_cert), 0, 0, "", "FILE",
      "apps come by TLS: the certificate and those between it and the root, in PEM"},
-    {"tls-key", PATH_, AT(tls_key), 0, 0, "", "FILE", "its private key, in PEM"},
+    {"tls-key", TEXT_, AT(tls_key), 0, 0, "", "FILE", "its private key, in PEM"},
+    {"router-tls-cert", TEXT_, AT(router_tls_cert), 0, 0, "", "FILE",
+     "the same for routers: --router-listen speaks TLS"},
+    {"router-tls-key", TEXT_, AT(router_tls_key), 0, 0, "", "FILE", "its private key, in PEM"},
     {"tls-look-ms", MS_, AT(tls_look_ms), 50, 3600000, "60000", "MS",
      "between two looks whether those files were renewed"},
+    {"insecure", SWITCH_, AT(insecure), 0, 0, "no", "", "listen without TLS where others can reach it, too"},
+    {"origins", TEXT_, AT(origins), 0, 0, "", "LIST",
+     "web pages that may connect, such as https://app.example.com; without it, those of the broker's own address"},
+    {"user", TEXT_, AT(user), 0, 0, "", "NAME", "started as root: become this user; `root` stays root"},
     {"workers", COUNT_, AT(workers), 1, 64, "1", "N", "processes that serve apps, one core each"},
     {"store-timeout-ms", MS_, AT(store_timeout_ms), 50, 60000, "2000", "MS",
      "a request waits for Redis so long, then is `unavailable`"},
@@ -73,13 +80,6 @@ static const struct key keys[] = {
 
 /* ---- One value ---- */
 
-static size_t room_of(const struct key *key) {
-    if (key->kind == PATH_) return PATH_MAX;
-    return key->kind == LEVEL_         ? sizeof((struct config *)0)->log_level
-           : key->offset == AT(worker) ? sizeof((struct config *)0)->worker
-                                       : CONFIG_TEXT_BYTES;
-}
-
 static bool parse_count(const char *text, uint32_t least, uint32_t most, uint32_t *count) {
     char *end;
     errno = 0;
@@ -109,6 +109,11 @@ static bool is_level(const char *text) {
            strcmp(text, "error") == 0;
 }
 
+static bool parse_switch(const char *text, bool *on) {
+    *on = strcmp(text, "yes") == 0;
+    return *on || strcmp(text, "no") == 0;
+}
+
 static int set(struct config *config, const struct key *key, const char *text, const char *from, char *why,
                size_t size) {
     void *to = (char *)config + key->offset;
@@ -122,6 +127,10 @@ static int set(struct config *config, const struct key *key, const char *text, c
         if (parse_count(text, key->least, key->most, to)) return 0;
         snprintf(why, size, "%s: %s must be a number from %u to %u", from, key->name, key->least, key->most);
         return LEDIG_EBAD_REQUEST;
+    case SWITCH_:
+        if (parse_switch(text, to)) return 0;
+        snprintf(why, size, "%s: %s must be yes or no", from, key->name);
+        return LEDIG_EBAD_REQUEST;
     case LEVEL_:
         if (!is_level(text)) {
             snprintf(why, size, "%s: %s must be debug, info, warning or error", from, key->name);
@@ -131,7 +140,7 @@ static int set(struct config *config, const struct key *key, const char *text, c
     default:
         break;
     }
-    if (strlen(text) < room_of(key)) {
+    if (strlen(text) < key->size) {
         strcpy(to, text);
         return 0;
     }
@@ -228,7 +237,10 @@ static int read_arguments(struct config *config, int argc, char *const argv[], c
             snprintf(why, size, "unknown argument %.*s; `ledigd --help` lists them", (int)length, flag);
             return LEDIG_EBAD_REQUEST;
         }
-        value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (key && key->kind == SWITCH_ && !equals)
+            value = "yes";
+        else
+            value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value) {
             snprintf(why, size, "%s needs a value", flag);
             return LEDIG_EBAD_REQUEST;
@@ -251,6 +263,12 @@ static bool is_worker(int argc, char *const argv[]) {
     return false;
 }
 
+static int check_pair(const char *cert, const char *key, const char *prefix, char *why, size_t size) {
+    if (!cert[0] == !key[0]) return 0;
+    snprintf(why, size, "--%stls-cert and --%stls-key belong together: give both, or neither", prefix, prefix);
+    return LEDIG_EBAD_REQUEST;
+}
+
 int config_read(struct config *config, int argc, char *const argv[], char *why, size_t size) {
     memset(config, 0, sizeof *config);
     for (size_t i = 0; i < KEYS; i++) {
@@ -266,10 +284,8 @@ int config_read(struct config *config, int argc, char *const argv[], char *why, 
         snprintf(why, size, "--data DIR is needed: where the key, the lock and the private Redis are kept");
         error = LEDIG_EBAD_REQUEST;
     }
-    if (!error && !config->tls_cert[0] != !config->tls_key[0]) {
-        snprintf(why, size, "--tls-cert and --tls-key belong together: give both, or neither");
-        error = LEDIG_EBAD_REQUEST;
-    }
+    if (!error) error = check_pair(config->tls_cert, config->tls_key, "", why, size);
+    if (!error) error = check_pair(config->router_tls_cert, config->router_tls_key, "router-", why, size);
     return error;
 }
 
@@ -279,6 +295,7 @@ static int print_value(const struct config *config, const struct key *key, char 
     const void *from = (const char *)config + key->offset;
     if (key->kind == COUNT_ || key->kind == MS_)
         return snprintf(to, size, "--%s=%u", key->name, *(const uint32_t *)from);
+    if (key->kind == SWITCH_) return snprintf(to, size, "--%s=%s", key->name, *(const bool *)from ? "yes" : "no");
     if (key->kind == ENDPOINT_) {
         const struct endpoint *endpoint = from;
         return snprintf(to, size, strchr(endpoint->host, ':') ? "--%s=[%s]:%d" : "--%s=%s:%d", key->name,
@@ -313,7 +330,7 @@ void config_print_help(void) {
     for (size_t i = 0; i < KEYS; i++) {
         char flag[48], standard[64] = "";
         if (!keys[i].meaning) continue;
-        snprintf(flag, sizeof flag, "--%s %s", keys[i].name, keys[i].operand);
+        snprintf(flag, sizeof flag, "--%s%s%s", keys[i].name, *keys[i].operand ? " " : "", keys[i].operand);
         if (keys[i].standard[0]) snprintf(standard, sizeof standard, " [%s]", keys[i].standard);
         printf("  %-28s %s%s\n", flag, keys[i].meaning, standard);
     }
@@ -321,5 +338,6 @@ void config_print_help(void) {
            "--version", "the version");
     printf("One line on stdout tells when it is ready. SIGTERM stops it in order. Exit codes: 0 stopped as asked,\n"
            "1 could not start or go on (one line on stderr says why), 2 bad arguments.\n\n"
-           "Example:\n  ledigd --data /var/lib/ledig --listen 0.0.0.0:7700 --workers 2\n");
+           "Example:\n  ledigd --data /var/lib/ledig --workers 2 --listen 0.0.0.0:7700 \\\n"
+           "    --tls-cert /etc/ledig/fullchain.pem --tls-key /etc/ledig/privkey.pem\n");
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define CONFIG_TEXT_BYTES 256
+#define CONFIG_ORIGINS_BYTES 2048
+#define CONFIG_USER_BYTES 64
 
 struct endpoint {
     char host[64]; /* an address, without brackets */
@@ -24,6 +26,10 @@ struct config {
     char keys[PATH_MAX];                        /* "" = DATA/keys, or what the command prints */
     char keys_command[CONFIG_TEXT_BYTES];       /* "" = none */
     char tls_cert[PATH_MAX], tls_key[PATH_MAX]; /* both or neither */
+    char router_tls_cert[PATH_MAX], router_tls_key[PATH_MAX];
+    bool insecure;                      /* no TLS is asked for where others can reach it */
+    char origins[CONFIG_ORIGINS_BYTES]; /* of web pages that may connect, see front/origin.h; "" = the broker's own */
+    char user[CONFIG_USER_BYTES];       /* to become when started as root */
     uint32_t workers;
     uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, flush_ms, stall_ms,
         idle_ms, lease_ms, router_lease_ms, history_sweep_ms, tls_look_ms;

@@ -2,14 +2,17 @@
 #include "broker/child.h"
 #include "broker/config.h"
 #include "broker/data_dir.h"
+#include "broker/exposure.h"
 #include "broker/front/certificate.h"
 #include "broker/front/front.h"
+#include "broker/front/origin.h"
 #include "broker/front/ticket_keys.h"
 #include "broker/identity/token.h"
 #include "broker/log.h"
 #include "broker/metrics_page.h"
 #include "broker/operations.h"
 #include "broker/privacy/vault.h"
+#include "broker/privileges.h"
 #include "broker/store/embedded_redis.h"
 #include "broker/store/redis_address.h"
 
@@ -39,7 +42,8 @@ struct supervisor {
     struct operations operations;
     struct child children[CHILDREN_MAX];
     size_t count;
-    int reserved[2]; /* sockets that keep the workers' ports ours while no worker listens */
+    int reserved[2];  /* sockets that keep the workers' ports ours while no worker listens */
+    bool in_terminal; /* at its start */
     bool announced;
     bool ending;        /* no worker is started any more */
     bool workers_ended; /* now the port and Redis are closed */
@@ -58,9 +62,16 @@ static void print_url(char *url, size_t size, const char *scheme, const struct e
     snprintf(url, size, "%s://%s%s%s:%d%s", scheme, v6 ? "[" : "", endpoint->host, v6 ? "]" : "", endpoint->port, path);
 }
 
-/* The apps' port is the only one with TLS. */
-static const char *app_scheme(const struct config *config) {
-    return config->tls_cert[0] ? "wss" : "ws";
+/* Where apps, routers and operators find it. */
+struct urls {
+    char app[128], router[128], ops[128];
+};
+
+static void print_urls(const struct config *config, struct urls *urls) {
+    print_url(urls->app, sizeof urls->app, config->tls_cert[0] ? "wss" : "ws", &config->listen, "/v1");
+    print_url(urls->router, sizeof urls->router, config->router_tls_cert[0] ? "https" : "http", &config->router_listen,
+              "");
+    print_url(urls->ops, sizeof urls->ops, "http", &config->ops_listen, "");
 }
 
 static json_t *describe_children(const struct supervisor *supervisor) {
@@ -75,14 +86,12 @@ static json_t *describe_children(const struct supervisor *supervisor) {
 
 static void publish(const struct supervisor *supervisor) {
     const struct config *config = supervisor->config;
-    char app[128], router[128], ops[128];
-    print_url(app, sizeof app, app_scheme(config), &config->listen, "/v1");
-    print_url(router, sizeof router, "http", &config->router_listen, "");
-    print_url(ops, sizeof ops, "http", &config->ops_listen, "");
+    struct urls urls;
+    print_urls(config, &urls);
     pid_t redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0;
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", app, "router_url", router, "ops_url", ops, "pid",
-                  (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers", describe_children(supervisor));
+    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", urls.app, "router_url", urls.router, "ops_url",
+                             urls.ops, "pid", (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers",
+                             describe_children(supervisor));
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text || data_dir_publish(config->data, text, strlen(text)) != 0)
         log_event(LOG_ERROR, "publish_failed", "error=\"%s\"", strerror(errno));
@@ -110,17 +119,14 @@ static int write_metrics(void *arg, struct buffer *text) {
 
 static void on_child_changed(void *arg) {
     struct supervisor *supervisor = arg;
-    const struct config *config = supervisor->config;
     if (supervisor->ending) return;
     if (supervisor->announced) publish(supervisor);
     if (supervisor->announced || !all_ready(supervisor)) return;
     supervisor->announced = true;
     publish(supervisor);
-    char app[128], router[128], ops[128];
-    print_url(app, sizeof app, app_scheme(config), &config->listen, "/v1");
-    print_url(router, sizeof router, "http", &config->router_listen, "");
-    print_url(ops, sizeof ops, "http", &config->ops_listen, "");
-    printf("ledigd ready: apps %s, routers %s, operations %s\n", app, router, ops);
+    struct urls urls;
+    print_urls(supervisor->config, &urls);
+    printf("ledigd ready: apps %s, routers %s, operations %s\n", urls.app, urls.router, urls.ops);
     fflush(stdout);
 }
 
@@ -192,6 +198,18 @@ static void end(struct supervisor *supervisor, int code) {
 static void on_terminate(uv_signal_t *signal, int number) {
     (void)number;
     end(signal->data, 0);
+}
+
+/* Where the terminal it was started in is gone, that ends it; otherwise somebody asks that certificates be read again.
+ */
+static void on_hang_up(uv_signal_t *signal, int number) {
+    struct supervisor *supervisor = signal->data;
+    if (supervisor->in_terminal && !isatty(STDIN_FILENO)) {
+        end(supervisor, 0);
+        return;
+    }
+    log_event(LOG_INFO, "reload", "workers=%zu", supervisor->count);
+    signal_children(supervisor, number);
 }
 
 static void on_child_ended(uv_signal_t *signal, int number) {
@@ -342,7 +360,7 @@ static void watch_signals(struct supervisor *supervisor) {
     uv_timer_init(loop, &supervisor->tickets);
     uv_signal_start(&supervisor->terminate, on_terminate, SIGTERM);
     uv_signal_start(&supervisor->interrupt, on_terminate, SIGINT);
-    uv_signal_start(&supervisor->hang_up, on_terminate, SIGHUP); /* the terminal it was started in is gone */
+    uv_signal_start(&supervisor->hang_up, on_hang_up, SIGHUP);
     uv_signal_start(&supervisor->child_ended, on_child_ended, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -361,14 +379,19 @@ static int check_password_file(const char *path) {
     return fail(line);
 }
 
-/* Each worker reads the certificate by itself; here it is only seen that they will be able to. */
-static int check_certificate(const struct config *config) {
+/* Each worker reads its certificate by itself; here it is only seen that they will be able to. */
+static int check_certificate(const struct certificate_files *files) {
     char line[2 * PATH_MAX + 128];
     struct certificate *certificate = NULL;
-    if (!config->tls_cert[0]) return 0;
-    int error = certificate_open(config->tls_cert, config->tls_key, &certificate, line, sizeof line);
+    if (!files->cert_path[0]) return 0;
+    int error = certificate_open(files, &certificate, line, sizeof line);
     certificate_free(certificate);
     return error ? fail(line) : 0;
+}
+
+static int check_certificates(const struct config *config) {
+    return check_certificate(&(struct certificate_files){config->tls_cert, config->tls_key, ""}) ||
+           check_certificate(&(struct certificate_files){config->router_tls_cert, config->router_tls_key, "router-"});
 }
 
 static void on_tickets(uv_timer_t *timer) {
@@ -380,7 +403,7 @@ static void on_tickets(uv_timer_t *timer) {
 static int open_tickets(struct supervisor *supervisor) {
     char line[PATH_MAX + 128];
     const char *data = supervisor->config->data;
-    if (!supervisor->config->tls_cert[0]) return 0;
+    if (!supervisor->config->tls_cert[0] && !supervisor->config->router_tls_cert[0]) return 0;
     if (ticket_keys_rotate(data, (int64_t)time(NULL)) != 0) {
         snprintf(line, sizeof line, "cannot write %s/" TICKET_FILE ": %s", data, strerror(errno));
         return fail(line);
@@ -395,7 +418,15 @@ static int start(struct supervisor *supervisor) {
     if (config->redis[0] && redis_address_parse(config->redis, &(struct redis_address){0}) != 0)
         return fail("--redis must be redis://HOST[:PORT][/DB] or unix:/PATH, without a password: name a file with "
                     "--redis-password-file");
-    if (check_password_file(config->redis_password_file) || check_certificate(config)) return 1;
+    if (!origin_list_is_good(config->origins))
+        return fail(
+            "--origins must be SCHEME://HOST or SCHEME://HOST:PORT, one or several with spaces between them, and "
+            "nothing behind: https://app.example.com");
+    bool is_root = geteuid() == 0;
+    if (exposure_check(config, is_root, why, sizeof why) != 0 || privileges_begin(config, why, sizeof why) != 0)
+        return fail(why);
+    if (is_root && geteuid() == 0) log_event(LOG_WARNING, "runs_as_root", "better=\"--user NAME\"");
+    if (check_password_file(config->redis_password_file) || check_certificates(config)) return 1;
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
     if (open_key(config) || open_vault(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||
         reserve(&config->router_listen, "router-listen", &supervisor->reserved[1]))
@@ -416,6 +447,7 @@ static int start(struct supervisor *supervisor) {
 int supervisor_run(struct config *config) {
     static struct supervisor supervisor; /* lives as long as the process; large */
     supervisor.config = config;
+    supervisor.in_terminal = isatty(STDIN_FILENO);
     if (start(&supervisor)) return 1;
     uv_run(&supervisor.loop, UV_RUN_DEFAULT);
     uv_loop_close(&supervisor.loop);

@@ -5,6 +5,8 @@
 #include "broker/metrics/pulse.h"
 #include "broker/metrics/report.h"
 #include "broker/privacy/vault.h"
+#include "broker/privileges.h"
+#include "broker/sandbox.h"
 #include "broker/service/people_api.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/router_api.h"
@@ -31,7 +33,7 @@ struct worker {
     struct vault *vault;
     struct service *service;
     struct front *front;
-    uv_signal_t terminate;
+    uv_signal_t terminate, hang_up;
     uv_timer_t timer; /* reports; while ending, waits for the clients to go */
     struct metrics metrics;
     struct pulse pulse;
@@ -73,6 +75,7 @@ static void on_timer(uv_timer_t *timer) {
 static void on_service_closed(void *arg) {
     struct worker *worker = arg;
     uv_close((uv_handle_t *)&worker->terminate, NULL);
+    uv_close((uv_handle_t *)&worker->hang_up, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
     pulse_close(&worker->pulse);
 }
@@ -105,19 +108,23 @@ static void on_terminate(uv_signal_t *signal, int number) {
     uv_timer_start(&worker->timer, on_drain, LOOK_MS, LOOK_MS);
 }
 
+static void on_hang_up(uv_signal_t *signal, int number) {
+    struct worker *worker = signal->data;
+    (void)number;
+    if (!worker->ending) front_reload(worker->front);
+}
+
 /* ---- Starting ---- */
 
 static void limit_resources(void) {
     struct rlimit limit;
-    /* a core would hold what people do at work */
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* of the terminal: the supervisor decides */
-    signal(SIGHUP, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* until there is something to read again */
 }
 
 static int read_password(struct worker *worker) {
@@ -169,22 +176,25 @@ static int open_front(struct worker *worker) {
     const struct endpoint *endpoint = worker->serves_apps ? &config->listen : &config->router_listen;
     struct front_options options = {.host = endpoint->host, .port = endpoint->port, .metrics = &worker->metrics};
     char what[96];
+    const char *cert = worker->serves_apps ? config->tls_cert : config->router_tls_cert;
     if (worker->serves_apps) {
         options.service = worker->service;
         options.http = people_api_handle;
         options.http_arg = worker->service;
         options.http_body_bytes_max = PEOPLE_BODY_BYTES_MAX;
         options.stall_ms = config->stall_ms;
-        if (config->tls_cert[0]) {
-            options.tls_cert = config->tls_cert;
-            options.tls_key = config->tls_key;
-            options.data_dir = config->data;
-            options.tls_look_ms = config->tls_look_ms;
-        }
+        options.origins = config->origins;
     } else {
         options.http = router_api_handle;
         options.http_arg = worker->service;
         options.http_body_bytes_max = IMPORT_BYTES_MAX;
+    }
+    if (cert[0]) {
+        options.tls_cert = cert;
+        options.tls_key = worker->serves_apps ? config->tls_key : config->router_tls_key;
+        options.tls_prefix = worker->serves_apps ? "" : "router-";
+        options.data_dir = config->data;
+        options.tls_look_ms = config->tls_look_ms;
     }
     int error = front_open(&worker->loop, &options, &worker->front);
     if (!error) return 0;
@@ -192,22 +202,33 @@ static int open_front(struct worker *worker) {
     return fail(what, error == LEDIG_EIO ? strerror(errno) : "TLS cannot be served");
 }
 
+/* All is open: from here on what a worker may do is what serving takes. */
+static int give_up_the_rest(void) {
+    if (privileges_end() != 0) return fail("cannot give up privileges", strerror(errno));
+    int error = sandbox_enter();
+    if (error == LEDIG_EUNSUPPORTED) log_event(LOG_WARNING, "no_sandbox", "why=\"the kernel has no seccomp\"");
+    return error && error != LEDIG_EUNSUPPORTED ? fail("cannot limit system calls", ledig_error_meaning(error)) : 0;
+}
+
 static int start(struct worker *worker) {
+    setenv("UV_USE_IO_URING", "0", 1); /* libuv 1.46 and later: what goes through a ring passes by the sandbox */
     int error = token_key_open(worker->config->data, false, &worker->key);
     if (error) return fail("cannot read the token key", ledig_error_meaning(error));
     if (open_vault(worker)) return 1;
     if (uv_loop_init(&worker->loop) != 0) return fail("cannot make a loop", strerror(errno));
-    worker->terminate.data = worker->timer.data = worker;
+    worker->terminate.data = worker->hang_up.data = worker->timer.data = worker;
     uv_signal_init(&worker->loop, &worker->terminate);
     uv_signal_start(&worker->terminate, on_terminate, SIGTERM);
+    uv_signal_init(&worker->loop, &worker->hang_up);
     uv_timer_init(&worker->loop, &worker->timer);
     if (pulse_open(&worker->pulse, &worker->loop, &worker->metrics) != 0)
         return fail("cannot make a timer", strerror(errno));
     if (read_password(worker) || open_service(worker) || open_front(worker)) return 1;
     fcntl((int)worker->config->report_fd, F_SETFL, O_NONBLOCK);
     fcntl((int)worker->config->report_fd, F_SETFD, FD_CLOEXEC);
+    uv_signal_start(&worker->hang_up, on_hang_up, SIGHUP);
     uv_timer_start(&worker->timer, on_timer, LOOK_MS, LOOK_MS);
-    return 0;
+    return give_up_the_rest();
 }
 
 int worker_run(const struct config *config) {

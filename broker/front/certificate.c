@@ -68,10 +68,10 @@ static int64_t nanoseconds(const struct timespec *time) {
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
-void certificate_stamp(const char *cert_path, const char *key_path, struct certificate_stamp *stamp) {
+void certificate_stamp(const struct certificate_files *files, struct certificate_stamp *stamp) {
     struct stat cert = {0}, key = {0};
-    if (stat(cert_path, &cert) != 0) memset(&cert, 0, sizeof cert);
-    if (stat(key_path, &key) != 0) memset(&key, 0, sizeof key);
+    if (stat(files->cert_path, &cert) != 0) memset(&cert, 0, sizeof cert);
+    if (stat(files->key_path, &key) != 0) memset(&key, 0, sizeof key);
     *stamp = (struct certificate_stamp){.cert_changed_ns = nanoseconds(&cert.st_mtim),
                                         .key_changed_ns = nanoseconds(&key.st_mtim),
                                         .cert_inode = cert.st_ino,
@@ -134,31 +134,35 @@ static const char *reason(void) {
 }
 
 static int understand(struct certificate *certificate, const struct content *cert, const struct content *key,
-                      const char *cert_path, const char *key_path, char *why, size_t size) {
+                      const struct certificate_files *files, char *why, size_t size) {
+    const char *prefix = files->prefix;
     if (!take_chain(certificate, cert))
-        snprintf(why, size, "--tls-cert %s is no chain of certificates in PEM", cert_path);
+        snprintf(why, size, "--%stls-cert %s is no chain of certificates in PEM", prefix, files->cert_path);
     else if (!take_key(certificate, key))
-        snprintf(why, size, "--tls-key %s is no private key in PEM without a pass phrase", key_path);
+        snprintf(why, size, "--%stls-key %s is no private key in PEM without a pass phrase", prefix, files->key_path);
     else if (X509_check_private_key(certificate->leaf, certificate->key) != 1)
-        snprintf(why, size, "--tls-key %s does not belong to the first certificate of --tls-cert %s", key_path,
-                 cert_path);
+        snprintf(why, size, "--%stls-key %s does not belong to the first certificate of --%stls-cert %s", prefix,
+                 files->key_path, prefix, files->cert_path);
     else if (!is_usable(certificate))
-        snprintf(why, size, "--tls-cert %s cannot be used: %s", cert_path, reason());
+        snprintf(why, size, "--%stls-cert %s cannot be used: %s", prefix, files->cert_path, reason());
     else
         return 0;
     ERR_clear_error();
     return LEDIG_EBAD_REQUEST;
 }
 
-int certificate_open(const char *cert_path, const char *key_path, struct certificate **out, char *why, size_t size) {
+int certificate_open(const struct certificate_files *files, struct certificate **out, char *why, size_t size) {
     struct content cert = {0}, key = {0};
+    char cert_flag[32], key_flag[32];
     struct certificate *certificate = calloc(1, sizeof *certificate);
     int error = certificate ? 0 : LEDIG_ENO_MEMORY;
+    snprintf(cert_flag, sizeof cert_flag, "%stls-cert", files->prefix);
+    snprintf(key_flag, sizeof key_flag, "%stls-key", files->prefix);
     ERR_clear_error();
     if (error) snprintf(why, size, "out of memory");
-    if (!error) error = read_file("tls-cert", cert_path, false, &cert, why, size);
-    if (!error) error = read_file("tls-key", key_path, true, &key, why, size);
-    if (!error) error = understand(certificate, &cert, &key, cert_path, key_path, why, size);
+    if (!error) error = read_file(cert_flag, files->cert_path, false, &cert, why, size);
+    if (!error) error = read_file(key_flag, files->key_path, true, &key, why, size);
+    if (!error) error = understand(certificate, &cert, &key, files, why, size);
     content_free(&cert);
     content_free(&key);
     if (error) {

@@ -118,6 +118,29 @@ static void on_library_log(int level, const char *line) {
               line);
 }
 
+/* What a browser must know of an answer, should it ever show one: nothing in it is to be kept, guessed at, run, framed
+ * or told of. Routers are programs, and heed the first two at most; they ask often, so they get no more. */
+#define FOR_ALL "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+#define FOR_BROWSERS FOR_ALL "Content-Security-Policy: " CONTENT_POLICY "\r\nReferrer-Policy: no-referrer\r\n"
+#define CONTENT_POLICY "default-src 'none'; frame-ancestors 'none'"
+#define ONLY_TLS "max-age=31536000" /* for a year (RFC 6797); not for the names below this one, which may be others'   \
+                                     */
+#define WITH_TLS "Strict-Transport-Security: " ONLY_TLS "\r\n"
+
+static const char *headers_of(const struct front *front) {
+    if (front->service) return front->tls ? FOR_BROWSERS WITH_TLS : FOR_BROWSERS;
+    return front->tls ? FOR_ALL WITH_TLS : FOR_ALL;
+}
+
+/* The same for what libwebsockets answers by itself, such as a handshake that is refused. */
+static const struct lws_protocol_vhost_options of_library[5] = {
+    {&of_library[1], NULL, "strict-transport-security:", ONLY_TLS}, /* left out without TLS */
+    {&of_library[2], NULL, "cache-control:", "no-store"},
+    {&of_library[3], NULL, "x-content-type-options:", "nosniff"},
+    {&of_library[4], NULL, "content-security-policy:", CONTENT_POLICY},
+    {NULL, NULL, "referrer-policy:", "no-referrer"},
+};
+
 /* All that comes before a protocol is chosen comes here, and the TLS context as libwebsockets has made it. */
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
     if (reason != LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
@@ -153,6 +176,7 @@ static int create_context(struct front *front) {
                                              .protocols = table,
                                              .vhost_name = "default",
                                              .options = LWS_SERVER_OPTION_LIBUV,
+                                             .headers = &of_library[front->tls ? 0 : 1],
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
@@ -187,7 +211,11 @@ static int listen_on(struct front *front, const struct front_options *options) {
 
 static void on_look(uv_timer_t *timer) {
     struct front *front = timer->data;
-    tls_look(front->tls);
+    tls_look(front->tls, false);
+}
+
+void front_reload(struct front *front) {
+    if (front->tls) tls_look(front->tls, true);
 }
 
 static int open_tls(struct front *front, const struct front_options *options) {
@@ -195,7 +223,8 @@ static int open_tls(struct front *front, const struct front_options *options) {
     front->look.data = front;
     uv_timer_init(front->loop, &front->look);
     if (!options->tls_cert) return 0;
-    if (tls_open(options->tls_cert, options->tls_key, options->data_dir, &front->tls, why, sizeof why) != 0) {
+    struct certificate_files files = {options->tls_cert, options->tls_key, options->tls_prefix};
+    if (tls_open(&files, options->data_dir, &front->tls, why, sizeof why) != 0) {
         log_event(LOG_ERROR, "tls_refused", "why=\"%s\"", why);
         return LEDIG_EBAD_REQUEST;
     }
@@ -208,9 +237,10 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     front->loop = loop;
     front->service = options->service;
     front->stall_ms = options->stall_ms;
-    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
-                                       options->metrics ? options->metrics : &front->own_metrics};
+    front->origins = options->origins ? options->origins : "";
     int error = open_tls(front, options);
+    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
+                                       headers_of(front), options->metrics ? options->metrics : &front->own_metrics};
     if (!error) error = create_context(front);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */

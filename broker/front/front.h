@@ -18,8 +18,10 @@ struct front_options {
     http_handler http;       /* answers all other requests; NULL: 404 */
     void *http_arg;
     size_t http_body_bytes_max;
-    uint32_t stall_ms; /* a client that acknowledges nothing of what it is sent for so long is cut off; 0: never */
+    uint32_t stall_ms;   /* a client that acknowledges nothing of what it is sent for so long is cut off; 0: never */
+    const char *origins; /* with a service: web pages that may connect, see origin.h; NULL: those of its own address */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain text */
+    const char *tls_prefix;         /* of the flags that name them: "" or "router-", a constant */
     const char *data_dir;           /* with TLS: where the keys of the tickets are */
     uint32_t tls_look_ms;           /* with TLS: between two looks whether the files were renewed */
     struct metrics *metrics;        /* the caller's; NULL: nobody looks */
@@ -36,6 +38,9 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
 
 /* Takes no more connections; those that are open stay. */
 void front_stop_accepting(struct front *front);
+
+/* Reads the certificate and the keys of the tickets again, at once. Connections that are open keep what they have. */
+void front_reload(struct front *front);
 
 /* Brings the metrics up to date that are counted elsewhere: TLS handshakes. */
 void front_measure(const struct front *front);

@@ -12,6 +12,7 @@ struct front {
     struct http_server http;    /* first: it is the context's user pointer */
     struct metrics own_metrics; /* where the caller gave none */
     struct service *service;    /* NULL: no WebSockets */
+    const char *origins;        /* the caller's; "" = pages of the broker's own address */
     SSL_CTX *ssl_context;       /* libwebsockets'; NULL: plain text */
     struct tls *tls;            /* NULL: plain text */
     uv_loop_t *loop;

@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 
 #define RETRY_AFTER_S 2
-#define HTTP_RETRY_MS 10 /* until a socket that took nothing more is tried again */
+#define HEAD_BYTES_MAX 768 /* of an answer: http_server.headers are the larger half */
+#define HTTP_RETRY_MS 10   /* until a socket that took nothing more is tried again */
 
 const size_t http_session_bytes = sizeof(struct http_session);
 
@@ -22,18 +23,17 @@ static int print_head(const struct http_session *session, char *head, size_t siz
                              : session->is_old ? "Connection: keep-alive\r\n"
                                                : "";
     const char *further = status == 401 ? "WWW-Authenticate: Bearer\r\n" : "";
+    const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
     char retry[40] = "";
     if (status == 503 || status == 429) snprintf(retry, sizeof retry, "Retry-After: %d\r\n", RETRY_AFTER_S);
-    return snprintf(
-        head, size,
-        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n%s%s%s\r\n", status,
-        http_reason(status), content_type, length, connection, further, retry);
+    return snprintf(head, size, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s%s\r\n", status,
+                    http_reason(status), content_type, length, server->headers, connection, further, retry);
 }
 
 /* Head and body in one piece, since a second write costs a third of the throughput. */
 static void keep_answer(struct http_session *session, int status, const char *content_type, const void *body,
                         size_t length) {
-    char head[512];
+    char head[HEAD_BYTES_MAX];
     int head_length = print_head(session, head, sizeof head, status, content_type, length);
     size_t body_length = session->is_head ? 0 : length;
     session->answer = malloc((size_t)head_length + body_length);

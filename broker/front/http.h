@@ -22,6 +22,7 @@ struct http_server {      /* the context's user pointer, first in whatever front
     http_handler handler; /* NULL: everything is answered 404 */
     void *arg;
     size_t body_bytes_max; /* larger ones are answered 413 */
+    const char *headers;   /* of every answer, each with its line end */
     struct metrics *metrics;
 };
 

@@ -1,5 +1,4 @@
 #include "broker/front/tls.h"
-#include "broker/front/certificate.h"
 #include "broker/front/ticket_keys.h"
 #include "broker/log.h"
 #include "protocol/errors.h"
@@ -25,6 +24,7 @@ static const unsigned char session_name[] = "ledig"; /* the same in all workers,
 
 struct tls {
     char cert_path[PATH_MAX], key_path[PATH_MAX], data_dir[PATH_MAX];
+    struct certificate_files files; /* those paths */
     struct certificate *certificate;
     struct certificate_stamp stamp; /* of the files looked at last, good or not */
     struct ticket_keys tickets;
@@ -36,18 +36,18 @@ static void tell_life(const struct tls *tls) {
               "days_left=%lld", (long long)(left_s / 86400));
 }
 
-int tls_open(const char *cert_path, const char *key_path, const char *data_dir, struct tls **out, char *why,
-             size_t size) {
+int tls_open(const struct certificate_files *files, const char *data_dir, struct tls **out, char *why, size_t size) {
     struct tls *tls = calloc(1, sizeof *tls);
     if (!tls) {
         snprintf(why, size, "out of memory");
         return LEDIG_ENO_MEMORY;
     }
-    snprintf(tls->cert_path, sizeof tls->cert_path, "%s", cert_path);
-    snprintf(tls->key_path, sizeof tls->key_path, "%s", key_path);
+    snprintf(tls->cert_path, sizeof tls->cert_path, "%s", files->cert_path);
+    snprintf(tls->key_path, sizeof tls->key_path, "%s", files->key_path);
     snprintf(tls->data_dir, sizeof tls->data_dir, "%s", data_dir);
-    certificate_stamp(cert_path, key_path, &tls->stamp);
-    int error = certificate_open(cert_path, key_path, &tls->certificate, why, size);
+    tls->files = (struct certificate_files){tls->cert_path, tls->key_path, files->prefix};
+    certificate_stamp(&tls->files, &tls->stamp);
+    int error = certificate_open(&tls->files, &tls->certificate, why, size);
     if (!error && (error = ticket_keys_read(&tls->tickets, data_dir)) != 0)
         snprintf(why, size, "cannot read %s/" TICKET_FILE ": %s", data_dir, ledig_error_meaning(error));
     if (error) {
@@ -110,14 +110,14 @@ int tls_set_up(struct tls *tls, SSL_CTX *context) {
 
 /* ---- Renewal ---- */
 
-static void look_at_certificate(struct tls *tls) {
+static void look_at_certificate(struct tls *tls, bool asked) {
     struct certificate_stamp stamp;
     struct certificate *fresh = NULL;
     char why[2 * PATH_MAX + 128];
-    certificate_stamp(tls->cert_path, tls->key_path, &stamp);
-    if (memcmp(&stamp, &tls->stamp, sizeof stamp) == 0) return;
+    certificate_stamp(&tls->files, &stamp);
+    if (!asked && memcmp(&stamp, &tls->stamp, sizeof stamp) == 0) return;
     tls->stamp = stamp; /* taken before reading: what changes meanwhile is seen the next time */
-    if (certificate_open(tls->cert_path, tls->key_path, &fresh, why, sizeof why) != 0) {
+    if (certificate_open(&tls->files, &fresh, why, sizeof why) != 0) {
         log_event(LOG_ERROR, "certificate_kept", "why=\"%s\"", why);
         return;
     }
@@ -126,8 +126,8 @@ static void look_at_certificate(struct tls *tls) {
     tell_life(tls);
 }
 
-void tls_look(struct tls *tls) {
-    look_at_certificate(tls);
+void tls_look(struct tls *tls, bool asked) {
+    look_at_certificate(tls, asked);
     int error = ticket_keys_read(&tls->tickets, tls->data_dir);
     if (error) log_event(LOG_WARNING, "ticket_keys_kept", "why=\"%s\"", ledig_error_meaning(error));
 }

@@ -4,14 +4,17 @@
 #ifndef LEDIG_FRONT_TLS_H
 #define LEDIG_FRONT_TLS_H
 
+#include "broker/front/certificate.h"
+
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct tls;
 
-/* The three paths are copied. On failure a negative error, with a line for the operator in `why`. */
-int tls_open(const char *cert_path, const char *key_path, const char *data_dir, struct tls **tls, char *why,
-             size_t size);
+/* The paths are copied; the prefix is a constant. On failure a negative error, with a line for the operator in `why`.
+ */
+int tls_open(const struct certificate_files *files, const char *data_dir, struct tls **tls, char *why, size_t size);
 
 /* After the contexts that were set up are gone. NULL is none. */
 void tls_close(struct tls *tls);
@@ -21,8 +24,8 @@ void tls_close(struct tls *tls);
 int tls_set_up(struct tls *tls, SSL_CTX *context);
 
 /* Looks whether the files were renewed; called now and then. New ones serve from the next handshake on; of broken ones
- * it tells once, and goes on with what it has. */
-void tls_look(struct tls *tls);
+ * it tells once, and goes on with what it has. `asked`: reads them whether they look new or not. */
+void tls_look(struct tls *tls, bool asked);
 
 /* Sends as much as the kernel takes now, by plain send() where `ssl` is NULL. Returns how much, or LEDIG_EIO where the
  * connection is dead. With TLS, what was not taken must be sent next and unchanged, though it may stand elsewhere by

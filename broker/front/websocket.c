@@ -1,4 +1,5 @@
 #include "broker/front/front_state.h"
+#include "broker/front/origin.h"
 #include "broker/service/connection.h"
 #include "broker/service/session.h"
 #include "protocol/limits.h"
@@ -279,14 +280,33 @@ static bool is_our_path(struct lws *wsi) {
     return lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) > 0 && strcmp(path, PATH) == 0;
 }
 
+/* One that comes without an origin is no page. One too long to be read is refused, as what it would be cut to might do.
+ */
+static bool may_connect(const struct front *front, struct lws *wsi) {
+    char origin[ORIGIN_CHARS_MAX + 1], host[ORIGIN_CHARS_MAX + 1];
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0) return true;
+    if (lws_hdr_copy(wsi, origin, sizeof origin, WSI_TOKEN_ORIGIN) <= 0) return false;
+    if (lws_hdr_copy(wsi, host, sizeof host, WSI_TOKEN_HOST) <= 0) host[0] = '\0';
+    return origin_may_connect(origin, front->origins, host, front->tls != NULL);
+}
+
+static int filter(const struct front *front, struct lws *wsi) {
+    if (!front->service || !is_our_path(wsi)) {
+        lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, "There is no WebSocket at this path");
+        return -1;
+    }
+    if (may_connect(front, wsi)) return 0;
+    front->http.metrics->origins_refused++;
+    lws_return_http_status(wsi, HTTP_STATUS_FORBIDDEN, "Pages of this origin may not connect");
+    return -1;
+}
+
 int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     struct connection *connection = user;
     struct front *front = lws_context_user(lws_get_context(wsi));
     switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        if (front->service && is_our_path(wsi)) return 0;
-        lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, "There is no WebSocket at this path");
-        return -1;
+        return filter(front, wsi);
     case LWS_CALLBACK_ESTABLISHED:
         front->http.metrics->upgrades++;
         connection->wsi = wsi;
