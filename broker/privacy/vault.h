@@ -53,4 +53,20 @@ int vault_seal(struct vault *vault, const char *company, const char *entity, con
 int vault_unseal(struct vault *vault, const char *company, const char *entity, const uint8_t *sealed, size_t length,
                  struct buffer *plain);
 
+/* ---- Entries of logs ----
+ *
+ * A log has many entries, so they are sealed by a key of the log, which stands in the record of whoever the log is
+ * about: with that record's key all of them are gone, and a new master leaves them as they are. Format 2: one byte
+ * format, nonce (24), the body. */
+
+#define VAULT_LOG_KEY_CHARS 43 /* base64url of 256 bits */
+
+void vault_log_key_make(char key[static VAULT_LOG_KEY_CHARS + 1]);
+
+/* As above, with the log's key; LEDIG_EDAMAGED also where the key is none. */
+int vault_seal_entry(const char *key, const char *company, const char *log, const char *id, const uint8_t *plain,
+                     size_t length, struct buffer *sealed);
+int vault_unseal_entry(const char *key, const char *company, const char *log, const char *id, const uint8_t *sealed,
+                       size_t length, struct buffer *plain);
+
 #endif

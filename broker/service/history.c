@@ -1,4 +1,5 @@
 #include "broker/service/history.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/call_history.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
@@ -21,13 +22,31 @@ int64_t history_begins_at(const struct company_record *settings, int64_t now_ms)
 
 /* ---- Calls ---- */
 
-static int read_page(const struct store_entry *entries, size_t count, struct arena *arena,
-                     struct part_call_row **rows) {
+/* The key of the person's own logs; NULL: none, since the consent was withdrawn meanwhile. */
+static const char *log_key_of(const struct request *request) {
+    const struct member *member = company_member(tenant_company(request->session->tenant), request->user);
+    return member ? member_profile(member)->log_key : NULL;
+}
+
+static int open_entry(const struct request *request, const struct store_entry *entry, struct arena *arena,
+                      struct record *record) {
+    char log[CALL_LOG_BYTES_MAX];
+    struct buffer plain = {0};
+    call_log_name(request->service->names, request->user, log);
+    int error = vault_unseal_entry(log_key_of(request), request->company, log, entry->id, entry->bytes, entry->length,
+                                   &plain);
+    if (!error) error = record_decode(plain.bytes, plain.length, arena, record);
+    buffer_free(&plain);
+    return error;
+}
+
+static int read_page(const struct request *request, const struct store_entry *entries, size_t count,
+                     struct arena *arena, struct part_call_row **rows) {
     *rows = arena_take(arena, (count + 1) * sizeof **rows);
     struct record *record = arena_take(arena, sizeof *record);
     if (!*rows || !record) return LEDIG_ENO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        int error = record_decode(entries[i].bytes, entries[i].length, arena, record);
+        int error = open_entry(request, &entries[i], arena, record);
         if (!error && record->kind != RECORD_PAST_CALL) error = LEDIG_EDAMAGED;
         if (error) return error;
         const struct past_call_record *past = &record->past_call;
@@ -102,7 +121,7 @@ static void read_log(struct request *request);
 static int take_page(struct request *request, const struct store_entry *entries, size_t count, bool more,
                      struct arena *arena) {
     struct part_call_row *rows;
-    int error = arena ? read_page(entries, count, arena, &rows) : LEDIG_ENO_MEMORY;
+    int error = arena ? read_page(request, entries, count, arena, &rows) : LEDIG_ENO_MEMORY;
     if (error) return error;
     if (!request->history.usage) {
         send_calls(request, rows, count, more);

@@ -1,4 +1,5 @@
 #include "broker/service/member_change.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/attendance.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
@@ -133,6 +134,17 @@ static int put_consent(struct profile_record *profile, const struct consent *con
     return 0;
 }
 
+/* The call history is destroyed in the step that withdraws the consent to it, and its key with it. */
+static int begin_or_forget_history(struct update_entity *profile, bool granted, struct arena *arena) {
+    profile->forgets_calls = !granted;
+    profile->next.profile.log_key = NULL;
+    if (!granted) return 0;
+    char key[VAULT_LOG_KEY_CHARS + 1];
+    vault_log_key_make(key);
+    profile->next.profile.log_key = arena_text(arena, key, VAULT_LOG_KEY_CHARS);
+    return profile->next.profile.log_key ? 0 : LEDIG_ENO_MEMORY;
+}
+
 int member_change_consent(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     (void)count;
     const struct request *request = arg;
@@ -146,9 +158,9 @@ int member_change_consent(void *arg, struct update_entity *entities, size_t coun
     int result = put_consent(&entities[0].next.profile, &consent, arena);
     if (result < 0) return result;
     if (result == 0) entities[0].action = STORE_WRITE;
-    if (!is_presence) { /* the call history is destroyed in the step that withdraws the consent to it */
-        entities[0].forgets_calls = result == 0 && !consent.granted && strcmp(consent.purpose, "call_history") == 0;
-        return result;
+    if (!is_presence) {
+        bool is_history = strcmp(consent.purpose, "call_history") == 0;
+        return result == 0 && is_history ? begin_or_forget_history(&entities[0], consent.granted, arena) : result;
     }
     bool has_state = entities[1].current != NULL;
     if (consent.granted && !has_state) {

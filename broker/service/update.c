@@ -1,4 +1,5 @@
 #include "broker/service/update.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/service.h"
 #include "broker/service/tenant.h"
 
@@ -45,27 +46,34 @@ static int seal_entities(const struct update *update, struct update_entity *enti
 }
 
 /* Once by call and beginning: what is reported twice, or found by two, counts once. */
-static int keep_past_call(const struct record *record, const char *log, struct store_kept_list *kept) {
+static int keep_past_call(const struct update *update, const struct record *record, const char *key, const char *log,
+                          struct store_kept_list *kept) {
     const struct past_call_record *past = &record->past_call;
-    char id[LEDIG_NAME_CHARS_MAX * 4 + 32];
-    struct buffer bytes = {0};
-    int error = record_encode(record, &bytes);
-    snprintf(id, sizeof id, "%lld:%s", (long long)past->started_at, past->call);
+    char hash[ENTITY_HASH_CHARS + 1], id[ENTITY_HASH_CHARS + 32];
+    struct buffer plain = {0}, sealed = {0};
+    entity_hash(update->service->names, past->call, hash);
+    snprintf(id, sizeof id, "%lld:%s", (long long)past->started_at, hash);
+    int error = record_encode(record, &plain);
+    if (!error) error = vault_seal_entry(key, update->company, log, id, plain.bytes, plain.length, &sealed);
     if (!error)
-        store_keep(kept,
-                   &(struct store_kept){
-                       .log = log, .id = id, .at_ms = past->started_at, .bytes = bytes.bytes, .length = bytes.length});
-    buffer_free(&bytes);
+        store_keep(kept, &(struct store_kept){.log = log,
+                                              .id = id,
+                                              .at_ms = past->started_at,
+                                              .bytes = sealed.bytes,
+                                              .length = sealed.length});
+    buffer_free(&plain);
+    buffer_free(&sealed);
     return error;
 }
 
 static void keep_count(const struct entity_names *names, const struct update_entity *call,
                        struct store_kept_list *kept) {
-    char log[CALL_LOG_BYTES_MAX];
+    char log[CALL_LOG_BYTES_MAX], id[ENTITY_HASH_CHARS + 1];
     queue_log_name(names, call->counts_for, log);
-    store_keep(kept,
-               &(struct store_kept){
-                   .log = log, .id = call->next.call.id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
+    entity_hash(names, call->next.call.id, id);
+    store_keep(
+        kept,
+        &(struct store_kept){.log = log, .id = id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
 }
 
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
@@ -75,10 +83,11 @@ static int keep_calls(const struct update *update, const struct update_entity *e
     for (size_t i = 0; i < update->count; i++) {
         if (entities[i].counts_for) keep_count(names, &entities[i], kept);
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
-        call_log_name(names, entities[i].current->profile.id, log);
+        const struct profile_record *profile = &entities[i].current->profile;
+        call_log_name(names, profile->id, log);
         if (entities[i].forgets_calls) store_keep(kept, &(struct store_kept){.log = log, .destroys = true});
         for (const struct update_past_call *past = entities[i].past_calls; !error && past; past = past->next)
-            error = keep_past_call(&past->record, log, kept);
+            error = keep_past_call(update, &past->record, profile->log_key, log, kept);
     }
     return error;
 }

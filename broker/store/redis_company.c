@@ -28,7 +28,7 @@ void log_keys_make(const char *company, const char *log, struct log_keys *keys) 
 
 bool log_name_is_good(const char *name) {
     if (name == NULL) return false;
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._:-");
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
     return length > 0 && length <= STORE_LOG_NAME_MAX && name[length] == '\0';
 }
 

@@ -189,7 +189,7 @@ struct store_write {
 /* An entry kept beside the change, once by id: history, audit. No version of its own, no doorbell. Or the end of a
  * whole log, in the same step: what is kept behind it begins anew. */
 struct store_kept {
-    const char *log; /* [a-z0-9._:-]{1,96} */
+    const char *log; /* [A-Za-z0-9._:-]{1,96} */
     const char *id;
     int64_t at_ms;
     const uint8_t *bytes;
