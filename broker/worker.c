@@ -154,11 +154,13 @@ static int open_service(struct worker *worker) {
 static int open_front(struct worker *worker) {
     const struct config *config = worker->config;
     const struct endpoint *endpoint = worker->serves_apps ? &config->listen : &config->router_listen;
-    struct front_options options = {.host = endpoint->host, .port = endpoint->port, .metrics = &worker->metrics};
+    struct front_options options = {.host = endpoint->host,
+                                    .port = endpoint->port,
+                                    .service = worker->service,
+                                    .stall_ms = config->stall_ms,
+                                    .metrics = &worker->metrics};
     char what[96];
     if (worker->serves_apps) {
-        options.service = worker->service;
-        options.stall_ms = config->stall_ms;
         if (config->tls_cert[0]) {
             options.tls_cert = config->tls_cert;
             options.tls_key = config->tls_key;

@@ -157,7 +157,7 @@ static int create_context(struct front *front) {
                                              .pcontext = &front->context,
                                              .user = front,
                                              .max_http_header_data =
-                                                 front->service ? APP_HEAD_BYTES_MAX : HTTP_HEADERS_BYTES_MAX,
+                                                 front->http.handler ? HTTP_HEADERS_BYTES_MAX : APP_HEAD_BYTES_MAX,
                                              .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,

@@ -10,6 +10,7 @@
 #include "broker/model/company.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
+#include "broker/service/route_watches.h"
 #include "broker/service/routing.h"
 #include "broker/service/session_room.h"
 #include "broker/store/store.h"
@@ -44,11 +45,13 @@ struct service {
     struct metrics own_metrics;     /* where the caller gave none */
     struct store *store;
     struct leases *leases;
-    struct tenant *tenants;  /* uthash by id */
-    struct claim *claims;    /* utlist: those under way */
-    uv_timer_t line;         /* of calls that wait: runs while there are any */
-    uint64_t calls_swept_ms; /* the loop's time of the last sweep over calls */
-    struct router *routers;  /* uthash by the suffix of their lease */
+    struct tenant *tenants;       /* uthash by id */
+    struct claim *claims;         /* utlist: those under way */
+    uv_timer_t line;              /* of calls that wait: runs while there are any */
+    uint64_t calls_swept_ms;      /* the loop's time of the last sweep over calls */
+    struct router *routers;       /* uthash by the suffix of their lease */
+    struct router_link *links;    /* utlist: routers that keep a connection open */
+    struct route_watches watches; /* the numbers that they follow */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;
