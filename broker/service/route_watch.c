@@ -294,7 +294,9 @@ static void seek(struct route_watch *watch, size_t count) {
 void route_watch_sweep(struct route_watch *watch) {
     if (watch->seeks || watch->only) return;
     bool begins = watch->sought_at == 0 || watch->sought_at >= watch->count;
-    if (begins && watch->sought_ms && uv_now(watch->service->loop) - watch->sought_ms < ROUTE_WATCH_LOOK_MS) return;
+    if (begins && watch->sought_ms &&
+        uv_now(watch->service->loop) - watch->sought_ms < watch->service->options.verify_ms)
+        return;
     if (begins) watch->sought_at = 0;
     size_t count = count_sought(watch);
     if (count > 0)

@@ -1,8 +1,8 @@
 /* The numbers that one router follows: what it was told of each, and which of them look different now. No queue stands
  * between: a number whose row is another is marked, and told as it is when the router can take it.
  *
- * A number is looked for in the one company that the token is for, or where the index says; who has none there yet is
- * looked up again and again. It holds the companies of its numbers. */
+ * A number is looked for in the one company that the token is for, or where the index says; one that nobody has is
+ * looked up again every verify_ms. It holds the companies of its numbers. */
 #ifndef LEDIG_SERVICE_ROUTE_WATCH_H
 #define LEDIG_SERVICE_ROUTE_WATCH_H
 
@@ -10,8 +10,6 @@
 
 struct router_link;
 struct service;
-
-#define ROUTE_WATCH_LOOK_MS 2000 /* between two looks into the index for numbers that nobody has */
 
 struct route_watch;
 

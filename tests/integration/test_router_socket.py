@@ -195,10 +195,10 @@ async def test_calls_of_a_connection_that_drops_leave_the_line(broker, company, 
     for i in range(3):
         await router.send(dict(t="claim", id=i + 1, company=company.id, queue="support", call=f"{name}-{i}", wait_ms=25_000))
     await board_shows(watcher, waiting=3)
-    router.cut()
     stays = unique("call")
     later = waiting(desk, stays)
-    await board_shows(watcher, waiting=1)
+    await board_shows(watcher, waiting=4)
+    router.cut()
     await kari.ok("queue", queue="support", member=True)
     assert (await later).json["call"] == stays, "nobody was claimed for those before it"
 
@@ -347,8 +347,9 @@ async def test_a_cache_that_follows_what_people_do(broker, company, desk, tokens
 
 
 @pytest.mark.parametrize("tokens", ["one company", "all companies"])
-async def test_numbers_that_come_and_go(broker, make_company, tokens):
-    company, other = make_company(consent=False), make_company(consent=False)
+async def test_numbers_that_come_and_go(start_broker, make_company, tokens):
+    broker = start_broker(verify_ms=200)  # so often the index is asked again, too
+    company, other = (make_company(consent=False, broker=broker) for _ in range(2))
     router = await connect(broker, company.id if tokens == "one company" else "*")
     new, kari, queue = number(), company.numbers["kari"], number()
     await router.follow(new, kari, queue)
@@ -444,17 +445,17 @@ async def test_what_is_known_is_told_while_the_store_is_away(start_broker, make_
 
 
 @pytest.mark.parametrize("role", ["member", "switchboard", "lead", "admin"])
-async def test_apps_are_sent_to_their_own_port(broker, company, role):
+async def test_apps_are_sent_to_their_own_port(broker, role):
     app = await Router.connect(url(broker))
     with pytest.raises(Refused) as refused:
-        await app.hello(broker.token("kari", company.id, role), "pbx", device=dict(id="d", kind="web"))
+        await app.hello(broker.token("kari", "acme", role), "pbx", device=dict(id="d", kind="web"))
     assert refused.value.error["code"] == "forbidden" and await app.until_closed() == 4403
 
 
-async def test_routers_are_sent_to_their_own_port(broker, company):
+async def test_routers_are_sent_to_their_own_port(broker):
     router = await Router.connect(broker.url)
     with pytest.raises(Refused) as refused:
-        await router.hello(broker.token("switch", company.id, "router"), "pbx")
+        await router.hello(broker.token("switch", "*", "router"), "pbx")
     assert refused.value.error["code"] == "forbidden" and await router.until_closed() == 4403
 
 
@@ -462,16 +463,16 @@ async def test_routers_are_sent_to_their_own_port(broker, company):
     (dict(token="no.such.token", router="pbx"), "unauthorized", 4401), (dict(), "bad_request", 1008),
     (dict(router="Pbx 1"), "bad_request", 1008), (dict(router="x" * 65), "bad_request", 1008), (dict(router=7), "bad_request", 1008),
     (dict(router=""), "bad_request", 1008)])
-async def test_a_hello_that_is_no_routers(broker, company, hello, code, close):
+async def test_a_hello_that_is_no_routers(broker, hello, code, close):
     router = await Router.connect(url(broker))
-    await router.send(dict(dict(t="hello", token=broker.token("switch", company.id, "router")), **hello))
+    await router.send(dict(dict(t="hello", token=broker.token("switch", "*", "router")), **hello))
     assert await router.until_closed() == close and router.errors[0]["code"] == code
 
 
 C = dict(company=None, call="c1")  # None: one's own
 
 
-@pytest.mark.parametrize("request_, code, field", [
+BAD_REQUESTS = [
     (dict(t="route"), "bad_request", "numbers"), (dict(t="route", numbers=["12"]), "bad_request", "numbers"),
     (dict(t="route", numbers=["+471000000" + str(i) for i in range(1001)]), "too_large", "numbers"),
     (dict(t="route", numbers=["+4710000001"], company="not-mine"), "not_found", "company"),
@@ -492,29 +493,33 @@ C = dict(company=None, call="c1")  # None: one's own
     (dict(C, t="call", seq=1, legs=[dict(user="nobody-here", state="active")]), "not_found", "user"),
     (dict(C, t="call", seq=1, state="ended", direction="up"), "bad_request", "direction"), (dict(C, t="call", seq=2**53, state="ended"), "bad_request", "seq"),
     (dict(C, t="call", seq=1, state="ended", at=now_ms() + 10_000_000), "bad_request", "at"),
-    (dict(t="set", status="dnd"), "forbidden", None), (dict(t="ask", users=["kari"]), "forbidden", None)])
-async def test_bad_requests_are_answered_and_the_connection_stays(broker, company, request_, code, field):
+    (dict(t="set", status="dnd"), "forbidden", None), (dict(t="ask", users=["kari"]), "forbidden", None)]
+
+
+async def test_bad_requests_are_answered_and_the_connection_stays(broker, make_company):
+    company = make_company(consent=False)
     router = await connect(broker, company.id)
-    if "company" in request_ and request_["company"] is None:
-        request_ = dict(request_, company=company.id)
-    error = await router.refused(**request_)
-    assert (error["code"], error.get("field")) == (code, field), error
+    for request, code, field in BAD_REQUESTS:
+        if "company" in request and request["company"] is None:
+            request = dict(request, company=company.id)
+        error = await router.refused(**request)
+        assert (error["code"], error.get("field")) == (code, field), (request, error)
     assert (await router.route(company.numbers["kari"]))[0]["action"] == "ring"
 
 
-async def test_more_open_requests_than_allowed_are_refused_one_by_one(broker, company, desk):
-    watcher, kari = await kari_pauses(desk, company)
-    router = await connect(broker, company.id)
-    name = unique("call")
-    for i in range(4097):
-        await router.send(dict(t="claim", id=i + 1, company=company.id, queue="support", call=name, wait_ms=30_000))
-    router._requests.update({i + 1: asyncio.get_running_loop().create_future() for i in range(4097)})
-    for future in router._requests.values():
-        future.parts = []
-    error = await router._requests[4097]
-    assert error["code"] == "rate_limited" and error["retry_ms"] > 0
-    router.cut()
-    await board_shows(watcher, waiting=0)
+async def test_more_open_requests_than_allowed_are_refused_one_by_one(start_broker, make_company):
+    broker = start_broker(store_timeout_ms=20_000)
+    company = make_company(broker=broker, consent=False)
+    router, redis = await connect(broker), broker.redis_pid()
+    os.kill(redis, signal.SIGSTOP)  # so that nothing is answered
+    try:
+        asked = [asyncio.ensure_future(router.request("route", numbers=[company.numbers["kari"]])) for _ in range(4097)]
+        error = await asked[-1]
+        assert error["code"] == "rate_limited" and error["retry_ms"] > 0
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    answers = await asyncio.gather(*asked[:-1])
+    assert {answer["routes"][0][1] for answer in answers} == {"ring"}
 
 
 async def test_a_router_that_takes_nothing_costs_little(start_broker, make_company):
