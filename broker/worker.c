@@ -174,15 +174,18 @@ static int open_service(struct worker *worker) {
 static int open_front(struct worker *worker) {
     const struct config *config = worker->config;
     const struct endpoint *endpoint = worker->serves_apps ? &config->listen : &config->router_listen;
-    struct front_options options = {.host = endpoint->host, .port = endpoint->port, .metrics = &worker->metrics};
+    struct front_options options = {.host = endpoint->host,
+                                    .port = endpoint->port,
+                                    .service = worker->service,
+                                    .stall_ms = config->stall_ms,
+                                    .metrics = &worker->metrics};
     char what[96];
     const char *cert = worker->serves_apps ? config->tls_cert : config->router_tls_cert;
     if (worker->serves_apps) {
-        options.service = worker->service;
         options.http = people_api_handle;
         options.http_arg = worker->service;
+        options.http_head_bytes_max = PEOPLE_HEAD_BYTES_MAX;
         options.http_body_bytes_max = PEOPLE_BODY_BYTES_MAX;
-        options.stall_ms = config->stall_ms;
         options.origins = config->origins;
     } else {
         options.http = router_api_handle;

@@ -19,9 +19,8 @@
 #define WEBSOCKET_READ_BYTES 192
 #define WEBSOCKET_WRITE_BYTES (LEDIG_MESSAGE_BYTES_MAX + 1024) /* above the largest frame, or it would be cut */
 #define HTTP_READ_BYTES 4096
-#define UNSENT_BYTES_MAX 65536  /* in the kernel for each client; less would hold back a fast one */
-#define HANDSHAKES_MAX 512      /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
-#define APP_HEAD_BYTES_MAX 4096 /* an app's token comes in its hello */
+#define UNSENT_BYTES_MAX 65536 /* in the kernel for each client; less would hold back a fast one */
+#define HANDSHAKES_MAX 512     /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
 #define ENDING_MS 5
 #define ENDING_TURNS 5
 
@@ -123,8 +122,9 @@ static void on_library_log(int level, const char *line) {
 #define FOR_ALL "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 #define FOR_BROWSERS FOR_ALL "Content-Security-Policy: " CONTENT_POLICY "\r\nReferrer-Policy: no-referrer\r\n"
 #define CONTENT_POLICY "default-src 'none'; frame-ancestors 'none'"
-#define ONLY_TLS "max-age=31536000" /* for a year (RFC 6797); not for the names below this one, which may be others'   \
-                                     */
+#define ONLY_TLS                                                                                                       \
+    "max-age=31536000" /* for a year (RFC 6797); not for the names below this one, which may be others'                \
+                        */
 #define WITH_TLS "Strict-Transport-Security: " ONLY_TLS "\r\n"
 
 static const char *headers_of(const struct front *front) {
@@ -150,7 +150,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     return tls_set_up(front->tls, user) == 0 ? 0 : -1;
 }
 
-static int create_context(struct front *front) {
+static int create_context(struct front *front, size_t head_bytes_max) {
     static const struct lws_protocols protocols[] = {
         {.name = "http", .callback = on_http, .rx_buffer_size = HTTP_READ_BYTES},
         {.name = LEDIG_SUBPROTOCOL_MSGPACK,
@@ -180,8 +180,7 @@ static int create_context(struct front *front) {
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
-                                             .max_http_header_data =
-                                                 front->service ? APP_HEAD_BYTES_MAX : HTTP_HEADERS_BYTES_MAX,
+                                             .max_http_header_data = (short)head_bytes_max,
                                              .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,
@@ -241,7 +240,9 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     int error = open_tls(front, options);
     front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
                                        headers_of(front), options->metrics ? options->metrics : &front->own_metrics};
-    if (!error) error = create_context(front);
+    if (!error)
+        error =
+            create_context(front, options->http_head_bytes_max ? options->http_head_bytes_max : HTTP_HEADERS_BYTES_MAX);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */
     *out = front;

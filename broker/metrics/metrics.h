@@ -22,7 +22,8 @@
     X(unauthorized, 4401)                                                                                              \
     X(forbidden, 4403)                                                                                                 \
     X(no_hello, 4408)                                                                                                  \
-    X(replaced, 4409) /* the same device came again */                                                                 \
+    X(replaced, 4409)     /* the same device, or router, came again */                                                 \
+    X(router_ended, 4410) /* was silent for too long: it takes a new id */                                             \
     X(rate_limited, 4429)
 
 enum metrics_drop {

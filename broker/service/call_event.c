@@ -47,6 +47,7 @@ static int check(const struct call_event *event, int64_t now_ms, struct fault *f
     static const char *const directions[] = {"in", "out", "internal"};
     if (event->direction && !find(directions, sizeof directions / sizeof *directions, event->direction))
         return refuse(fault, "direction", "must be in, out or internal");
+    if (event->seq > JSON_NUMBER_MAX) return refuse(fault, "seq", "is too large");
     if (event->seq == 0) return refuse(fault, "seq", "is needed: it grows from 1 with each event of the call");
     if (event->at_ms > now_ms + CALL_AHEAD_MS_MAX)
         return refuse(fault, "at", "lies more than five minutes ahead: set the router's clock");
@@ -98,4 +99,27 @@ int call_event_read(const json_t *document, int64_t now_ms, struct call_event *e
     int error = read_legs(document, event, fault);
     if (!error) error = json_reader_end(&reader, read_fields(&reader, document, event), fault);
     return error ? error : check(event, now_ms, fault);
+}
+
+/* ---- A message ---- */
+
+int call_event_take(const struct message_call *message, const char *router, int64_t now_ms, struct call_event *event,
+                    struct fault *fault) {
+    const struct part_leg *legs = message->legs.at;
+    *event = (struct call_event){.direction = message->direction,
+                                 .peer = message->peer,
+                                 .queue = message->queue,
+                                 .router = router,
+                                 .at_ms = message->at,
+                                 .seq = message->seq};
+    if (message->state && strcmp(message->state, "ended") != 0)
+        return refuse(fault, "state", "each leg has its own; beside them only ended can stand");
+    if (message->state && message->legs.present) return refuse(fault, "legs", "an ended call has none");
+    if (!message->state && !message->legs.present) return refuse(fault, "legs", "are needed, or the state ended");
+    for (uint32_t i = 0; i < message->legs.count; i++) {
+        int error = add_leg(event, legs[i].user, legs[i].number, legs[i].state, fault);
+        if (error) return error;
+    }
+    event->ended = event->leg_count == 0; /* nobody is on it */
+    return check(event, now_ms, fault);
 }

@@ -5,7 +5,7 @@
 
 #include "broker/service/e164.h"
 #include "protocol/limits.h"
-#include "protocol/shape.h"
+#include "protocol/message.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,5 +33,9 @@ struct call_event {
 
 /* The body of PUT /v1/companies/{c}/calls/{call}. 0, or LEDIG_E… as in the fault. */
 int call_event_read(const json_t *document, int64_t now_ms, struct call_event *event, struct fault *fault);
+
+/* The same from a message, of the router with this id. */
+int call_event_take(const struct message_call *message, const char *router, int64_t now_ms, struct call_event *event,
+                    struct fault *fault);
 
 #endif

@@ -61,3 +61,19 @@ int claim_request_read(const json_t *document, struct claim_request *request, st
     int error = json_reader_end(&reader, read_fields(&reader, document, request), fault);
     return error ? error : check(request, fault);
 }
+
+/* ---- A message ---- */
+
+int claim_request_take(const struct message_claim *message, const char *router, struct claim_request *request,
+                       struct fault *fault) {
+    *request = (struct claim_request){.queue = message->queue,
+                                      .call = message->call,
+                                      .router = router,
+                                      .strategy = message->strategy,
+                                      .lease_ms = message->lease_ms,
+                                      .wait_ms = message->wait_ms,
+                                      .excluded_count = message->exclude.count};
+    for (uint32_t i = 0; i < message->exclude.count; i++)
+        request->excluded[i] = message->exclude.at[i];
+    return check(request, fault);
+}

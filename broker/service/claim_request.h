@@ -2,8 +2,7 @@
 #ifndef LEDIG_SERVICE_CLAIM_REQUEST_H
 #define LEDIG_SERVICE_CLAIM_REQUEST_H
 
-#include "protocol/limits.h"
-#include "protocol/shape.h"
+#include "protocol/message.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,5 +25,9 @@ struct claim_request {
 /* The body of POST /v1/companies/{c}/queues/{q}/claims; `queue` is left to the caller. 0, or LEDIG_E… as in the fault.
  */
 int claim_request_read(const json_t *document, struct claim_request *request, struct fault *fault);
+
+/* The same from a message, of the router with this id. */
+int claim_request_take(const struct message_claim *message, const char *router, struct claim_request *request,
+                       struct fault *fault);
 
 #endif

@@ -7,6 +7,7 @@
 #include "broker/service/claims.h"
 #include "broker/service/history_sweep.h"
 #include "broker/service/import.h"
+#include "broker/service/router_link.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
 
@@ -94,6 +95,7 @@ static void on_sweep(uv_timer_t *timer) {
     struct service *service = timer->data;
     struct tenant *tenant, *next;
     session_sweep(service);
+    router_link_sweep(service);
     routers_sweep(service);
     call_sweep(service);
     history_sweep(service);
@@ -107,7 +109,7 @@ static int start_timers(struct service *service) {
     sweep_ms = sweep_ms > SWEEP_MS_MAX ? SWEEP_MS_MAX : sweep_ms < SWEEP_MS_MIN ? SWEEP_MS_MIN : sweep_ms;
     service->sweep.data = service;
     if (uv_timer_init(service->loop, &service->sweep) != 0) return LEDIG_EIO;
-    if (claim_line_open(service) != 0) return LEDIG_EIO;
+    if (claim_line_open(service) != 0 || route_watches_open(&service->watches, service) != 0) return LEDIG_EIO;
     if (uv_timer_start(&service->sweep, on_sweep, sweep_ms, sweep_ms) != 0) return LEDIG_EIO;
     int error = incarnation_open(service);
     return error ? error : fanout_open(&service->fanout, service);
@@ -234,6 +236,8 @@ static void on_store_closed(void *arg) {
     close_handle(service, (uv_handle_t *)&service->fanout.idle);
     close_handle(service, (uv_handle_t *)&service->fanout.gathering);
     close_handle(service, (uv_handle_t *)&service->line);
+    close_handle(service, (uv_handle_t *)&service->watches.prepare);
+    close_handle(service, (uv_handle_t *)&service->watches.idle);
 }
 
 static void on_lease_ended(void *arg, int error) {
@@ -246,6 +250,7 @@ void service_drain(struct service *service) {
     struct tenant *tenant, *next;
     service->draining = true;
     claims_drain(service);
+    router_link_drain(service);
     HASH_ITER(hh, service->tenants, tenant, next)
     for (struct audience *audience = tenant->audiences; audience; audience = audience->next)
         for (uint32_t i = audience->count; i-- > 0;) /* from the end: one that is ended leaves the list */

@@ -10,6 +10,7 @@
 #include "broker/model/company.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
+#include "broker/service/route_watches.h"
 #include "broker/service/routing.h"
 #include "broker/service/session_room.h"
 #include "broker/service/zones.h"
@@ -57,6 +58,8 @@ struct service {
     uint64_t history_swept_ms;           /* and of the last over people's histories */
     struct history_sweep *history_sweep; /* NULL before the first */
     struct router *routers;              /* uthash by the suffix of their lease */
+    struct router_link *links;           /* utlist: routers that keep a connection open */
+    struct route_watches watches;        /* the numbers that they follow */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;

@@ -4,6 +4,9 @@
 #include "broker/service/join.h"
 #include "broker/service/me.h"
 #include "broker/service/requests.h"
+#include "broker/service/route_watch.h"
+#include "broker/service/router_link.h"
+#include "broker/service/router_requests.h"
 #include "broker/service/tenant_state.h"
 
 #include <stdlib.h>
@@ -72,6 +75,7 @@ void session_free(struct session *session) {
     free_outbox(session);
     session_set_audience(session, NULL, NULL);
     if (session->tenant) tenant_release(session->tenant);
+    if (session->link) router_link_close(session->link);
     join_forget(session);
     free(session->device);
     session_room_give(&session->service->room, session);
@@ -232,6 +236,10 @@ void session_writable(struct session *session) {
     end_choking(session);
     if (session->outbox) send_outbox(session);
     if (!session_is_free(session) || session->stage != SESSION_LIVE) return;
+    if (session->link) {
+        route_watch_writable(session->link->watch);
+        return;
+    }
     if (session->wants_me) me_send(session);
     fanout_catch_up(&session->service->fanout, session);
 }
@@ -287,12 +295,16 @@ void session_receive(struct session *session, const uint8_t *bytes, size_t lengt
     }
     session->service->metrics->requests[message.type]++;
     if (session->stage == SESSION_NEW) {
-        if (message.type == MESSAGE_hello)
+        if (message.type == MESSAGE_hello && !session->service->options.serves_apps)
+            router_link_join(session, &message.hello);
+        else if (message.type == MESSAGE_hello)
             join_begin(session, &message.hello);
         else
             session_end(session, LEDIG_EBAD_REQUEST, "the first message must be hello", DROP_bad_message);
     } else if (session->stage == SESSION_JOINING) {
         session_error(session, id, LEDIG_ERATE_LIMITED, NULL, "wait for welcome", 1000);
+    } else if (session->link) {
+        router_requests_handle(session->link, id, &message);
     } else {
         requests_handle(session, id, &message);
     }
@@ -314,10 +326,10 @@ static void sweep_deadlines(struct service *service, uint64_t now_ms) {
 }
 
 /* A client that does not answer a ping for as long as the silence before it is gone, whatever the network says. */
-static bool is_dead(struct session *session, uint64_t now_ms) {
+static bool is_dead(struct session *session, uint32_t ping_ms, uint64_t now_ms) {
     if (session->outbox) return false; /* nothing is read from it; stall_ms bounds that */
-    uint64_t unheard_ms = session_ms_since(session->heard_at_ms, now_ms), ping_ms = session->service->options.ping_ms;
-    if (unheard_ms >= 2 * ping_ms && session->pinged) return true;
+    uint64_t unheard_ms = session_ms_since(session->heard_at_ms, now_ms);
+    if (unheard_ms >= 2ull * ping_ms && session->pinged) return true;
     if (unheard_ms >= ping_ms && !session->pinged) {
         session->pinged = true;
         connection_ping(session->connection);
@@ -325,16 +337,22 @@ static bool is_dead(struct session *session, uint64_t now_ms) {
     return false;
 }
 
+bool session_sweep_line(struct session *session, uint32_t ping_ms, uint64_t now_ms) {
+    uint32_t stall_ms = session->service->options.stall_ms;
+    if (session->choked && session_ms_since(session->choked_at_ms, now_ms) >= stall_ms) {
+        session_end(session, 0, "takes nothing", DROP_stall);
+        return false;
+    }
+    if (is_dead(session, ping_ms, now_ms)) {
+        session_end(session, 0, "no sign of life", DROP_no_sign_of_life);
+        return false;
+    }
+    return true;
+}
+
 static void sweep_one(struct session *session, uint64_t now_ms) {
     const struct service_options *options = &session->service->options;
-    if (session->choked && session_ms_since(session->choked_at_ms, now_ms) >= options->stall_ms) {
-        session_end(session, 0, "takes nothing", DROP_stall);
-        return;
-    }
-    if (is_dead(session, now_ms)) {
-        session_end(session, 0, "no sign of life", DROP_no_sign_of_life);
-        return;
-    }
+    if (!session_sweep_line(session, options->ping_ms, now_ms)) return;
     if (session_ms_since(session->sent_at_ms, now_ms) >= options->ping_ms) session->wants_frame = true;
     if (fanout_is_due(session, now_ms)) fanout_owe(session);
 }

@@ -15,6 +15,7 @@
 struct attendee;
 struct audience;
 struct request;
+struct router_link;
 struct service;
 struct tenant;
 
@@ -93,6 +94,7 @@ struct session {
     struct request *requests;
     struct session_hello *hello;   /* while joining: what it asked for */
     struct session_device *device; /* owned; NULL before hello */
+    struct router_link *link;      /* owned; NULL: an app's, or before hello */
 };
 
 /* ---- From the front ---- */
@@ -147,7 +149,10 @@ void session_free(struct session *session);
 /* The hello has come, or the device is back. */
 void session_clear_deadline(struct session *session);
 
-/* Deadlines, silence, stalls: called now and then by the service. */
+/* Pings after a silence of `ping_ms`, and ends one that takes nothing or gives no sign of life: false. */
+bool session_sweep_line(struct session *session, uint32_t ping_ms, uint64_t now_ms);
+
+/* Deadlines, silence, stalls of apps: called now and then by the service. */
 void session_sweep(struct service *service);
 
 #endif

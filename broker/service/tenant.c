@@ -51,6 +51,7 @@ void tenant_changed(struct tenant *tenant, int64_t now_ms) {
     if (!tenant->moved_ns && company_last_place(tenant->company) > tenant->flush_place) tenant->moved_ns = uv_hrtime();
     fanout_mark(&tenant->service->fanout, tenant);
     claim_line_moved(tenant->service);
+    tenant->service->watches.moved = true;
 }
 
 /* ---- Reading ---- */

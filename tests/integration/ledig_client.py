@@ -19,6 +19,7 @@ MEMBER_COLUMNS = ["user", "availability", "activity", "since", "until", "note", 
 PROFILE_COLUMNS = ["user", "name", "department", "numbers", "queues"]
 CALL_COLUMNS = ["call", "direction", "result", "started_at", "ended_at", "answered_at", "peer", "queue"]
 USAGE_COLUMNS = ["queue", "calls", "in", "out", "internal", "answered", "missed", "talk_ms"]
+ROUTE_COLUMNS = ["number", "action", "target", "user", "queue", "company", "via", "availability", "activity", "until", "version"]
 QUEUE_COLUMNS = ["queue", "free", "busy", "wrap_up", "waiting", "oldest_at"]
 
 
@@ -236,7 +237,7 @@ class App:
         answer = await asyncio.wait_for(waiting, timeout or PATIENCE_S)
         if answer["t"] == "answer" and len(waiting.parts) > 1:
             answer = dict(answer)
-            for name in ("members", "profiles", "queues", "calls"):
+            for name in ("members", "profiles", "queues", "calls", "routes"):
                 answer[name] = [r for part in waiting.parts for r in part.get(name) or []]
         if answer["t"] == "answer":
             answer = dict(answer, parts=len(waiting.parts))
@@ -332,6 +333,49 @@ class App:
         """Takes over what an earlier connection of the same installation showed."""
         self.members, self.profiles, self.queues = dict(other.members), dict(other.profiles), dict(other.queues)
         self.place = other.resume()
+
+
+class Router(App):
+    """A router that keeps one connection open, with its cache of the numbers that it follows."""
+
+    def __init__(self, encoding):
+        super().__init__(encoding)
+        self.routes, self.complete = {}, False
+
+    def forget(self):
+        super().forget()
+        self.routes, self.complete = {}, False
+
+    def _on_routes(self, message):
+        for values in message["routes"]:
+            self.routes[values[0]] = row(ROUTE_COLUMNS, values)
+        self.complete = self.complete or not message.get("more")
+
+    def _on_claimed(self, message):
+        self._answered(message)
+
+    async def hello(self, token, router, **fields):
+        await self.send(dict(t="hello", token=token, router=router, **fields))
+        await self.until(lambda: self.welcome or self.errors, "welcome")
+        if not self.welcome:
+            raise Refused(self.errors[0])
+        return self.welcome
+
+    async def route(self, *numbers, **fields):
+        """The rows of these numbers, in their order."""
+        answer = await self.ok("route", numbers=list(numbers), **fields)
+        return [row(ROUTE_COLUMNS, values) for values in answer["routes"]]
+
+    async def follow(self, *numbers):
+        """Follows these, and waits until there is a row of each."""
+        await self.ok("follow", numbers=list(numbers))
+        await self.until(lambda: self.complete or not numbers, "all rows")
+
+    async def sees_route(self, number, **wanted):
+        def looks_so():
+            route = self.routes.get(number)
+            return route and all(route[name] == value for name, value in wanted.items()) and route
+        return await self.until(looks_so, f"{number} is {wanted}; is {self.routes.get(number)}")
 
 
 class RawSocket:
