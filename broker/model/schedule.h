@@ -8,8 +8,9 @@
 #include "broker/model/zone.h"
 
 #define DAY_MINUTES 1440
-#define HOURS_END_MAX (2 * DAY_MINUTES) /* minutes after the midnight that begins the day: at most the next day's end  \
-                                         */
+#define HOURS_END_MAX                                                                                                  \
+    (2 * DAY_MINUTES) /* minutes after the midnight that begins the day: at most the next day's end                    \
+                       */
 
 struct hours {
     bool is_open;

@@ -5,6 +5,7 @@
 #include "broker/service/http_problem.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
+#include "broker/service/schedule_api.h"
 #include "broker/service/user_api.h"
 
 #include <string.h>
@@ -40,8 +41,8 @@ static void answer_import(struct service *service, const char *company, struct h
 
 static void answer_company(struct service *service, const char *company, struct http_exchange *exchange,
                            const struct http_request *request) {
-    if (request->method != HTTP_GET && request->method != HTTP_PUT)
-        api_refuse_method(exchange, "GET, PUT");
+    if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_PATCH)
+        api_refuse_method(exchange, "GET, PUT, PATCH");
     else if (!may(service, company, false, exchange, request))
         return;
     else if (request->method == HTTP_GET)
@@ -65,8 +66,26 @@ static void answer_one(struct service *service, const struct edit_kind *kind, co
         edit_start(service, kind, company, id, exchange, request);
     else if (kind == &queue_kind)
         queue_api_tell(service, company, id, exchange);
+    else if (kind == &schedule_kind)
+        schedule_api_tell(service, company, id, exchange);
     else
         user_api_tell(service, company, id, exchange);
+}
+
+static void answer_schedule(struct service *service, const char *company, const char *id,
+                            struct http_exchange *exchange, const struct http_request *request) {
+    if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_DELETE)
+        api_refuse_method(exchange, "GET, PUT, DELETE");
+    else
+        answer_one(service, &schedule_kind, company, id, exchange, request);
+}
+
+static void answer_schedules(struct service *service, const char *company, struct http_exchange *exchange,
+                             const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (may(service, company, false, exchange, request))
+        schedule_api_list(service, company, exchange);
 }
 
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
@@ -95,6 +114,10 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_one(service, &user_kind, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id))
         answer_one(service, &queue_kind, company, id, exchange, request);
+    else if (api_is_of_company(request->path, "schedules", company, NULL))
+        answer_schedules(service, company, exchange, request);
+    else if (api_is_of_company(request->path, "schedules", company, &id))
+        answer_schedule(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "", company, NULL))
         answer_company(service, company, exchange, request);
     else
