@@ -8,6 +8,7 @@
 
 struct said { /* by the body, where it says anything of the field */
     const char *zone, *schedule, *off_work;
+    bool no_departments;     /* of those that there are, but for … */
     struct list departments; /* struct department_schedule; one without a schedule shall have none any more */
 };
 
@@ -29,6 +30,7 @@ static bool read_off_work(struct edit *edit, struct json_reader *reader, struct 
 static bool read_departments(struct edit *edit, struct json_reader *reader, struct said *said) {
     json_t *map = json_object_get(edit->document, "departments"), *value;
     const char *name;
+    said->no_departments = edit->verb == EDIT_REPLACE || json_is_null(map);
     if (!map || json_is_null(map)) return true;
     if (!json_is_object(map))
         return json_reader_fail(reader, "departments", "must be an object: department → schedule");
@@ -62,9 +64,10 @@ static bool set_text(const struct edit *edit, const char *field, const char **to
     return true;
 }
 
-/* A PUT says all of them, a PATCH those that change. -1: there would be too many; LEDIG_ENO_MEMORY; 1: changed. */
+/* A PUT says all of them, a PATCH those that change. 1: that is a change; 0, or LEDIG_ENO_MEMORY. */
 static int set_departments(const struct edit *edit, struct list *departments, struct arena *arena) {
-    const struct list *said = &((const struct said *)edit->said)->departments;
+    const struct said *of = edit->said;
+    const struct list *said = &of->departments;
     const struct department_schedule *old = departments->at, *wanted = said->at;
     uint32_t kept = 0, count = 0;
     struct department_schedule *list = arena_take(arena, (departments->count + said->count + 1u) * sizeof *list);
@@ -73,7 +76,7 @@ static int set_departments(const struct edit *edit, struct list *departments, st
         const struct department_schedule *found = NULL;
         for (uint32_t j = 0; j < said->count && !found; j++)
             if (strcmp(wanted[j].department, old[i].department) == 0) found = &wanted[j];
-        if (found ? !found->schedule : edit->verb == EDIT_REPLACE) continue;
+        if (found ? !found->schedule : of->no_departments) continue;
         list[count] = old[i];
         if (found) list[count].schedule = found->schedule;
         kept += strcmp(list[count++].schedule, old[i].schedule) == 0;

@@ -2,11 +2,13 @@
 
 import asyncio
 import datetime
+import json
+import re
 import zoneinfo
 
 import pytest
 
-from broker_process import csv_text, number, wait_until
+from broker_process import ROOT, csv_text, number, wait_until
 from conftest import person
 from ledig_client import App, now_ms
 from test_claims import Desk, log_in
@@ -64,6 +66,12 @@ class Employer(Office):
 @pytest.fixture
 def employer(company):
     return Employer(company)
+
+
+@pytest.fixture
+def alone(make_company):
+    """The employer of people who do nothing: the company has no version that is not the employer's."""
+    return Employer(make_company(consent=False))
 
 
 # ---- what is shown, and what a router is told ----
@@ -159,7 +167,7 @@ async def test_hours_end_for_everybody_and_nothing_is_written(make_company):
     employer = Employer(company)
     per, nina, away = await company.app("per"), await company.app("nina"), await company.app("per", device="d2")
     await nina.set("available", until=now_ms() + HOUR)
-    if now_ms() % MINUTE > MINUTE - 15_000:
+    if now_ms() % MINUTE > MINUTE - 20_000:
         await asyncio.sleep(MINUTE / 1000 - now_ms() % MINUTE / 1000)  # time for what follows
     ends = (now_ms() // MINUTE + 1) * MINUTE
     employer.schedule("day", daily(span(ends - HOUR, ends)))
@@ -221,39 +229,39 @@ async def test_who_resumes_after_a_person_has_got_other_hours_sees_them(company,
 
 # ---- provisioning ----
 
-def test_a_schedule_is_told_as_it_was_given(company, employer):
+def test_a_schedule_is_told_as_it_was_given(alone):
     weekly = dict(mon=["08:00-11:30", "12:00-16:00"], fri=["22:00-06:00"], sun=["00:00-24:00"])
     days = [dict(date="2026-12-24", hours=["08:00-12:00", "18:00-20:00"], name="Christmas Eve"), dict(date="2026-12-25", hours=[])]
-    made = employer.schedule("office", weekly, zone="Europe/Oslo", days=days)
+    made = alone.schedule("office", weekly, zone="Europe/Oslo", days=days)
     assert made["schedule"] == "office" and made["version"] > 0
-    told = employer.done("GET", "/schedules/office")
+    told = alone.done("GET", "/schedules/office")
     assert {key: told[key] for key in ("schedule", "zone", "weekly", "days")} == dict(schedule="office", zone="Europe/Oslo", weekly=weekly, days=days)
     assert isinstance(told["open"], bool) and told["since"] <= now_ms() < told["until"]
-    version = employer.done("GET")["version"]
-    assert employer.done("PUT", "/schedules/office", told)["schedule"] == "office"
-    assert employer.done("GET")["version"] == version, "the same again makes no version"
-    employer.schedule("other", {})
-    assert [one["schedule"] for one in employer.done("GET", "/schedules")["schedules"]] == ["office", "other"]
-    assert employer.done("GET", "/schedules/other")["weekly"] == {} and employer.done("GET")["schedules"] == 2
-    employer.done("DELETE", "/schedules/office", status=204)
-    assert is_problem(employer.http("GET", "/schedules/office"), 404, "not_found", "schedule")
-    assert is_problem(employer.http("DELETE", "/schedules/office"), 404, "not_found", "schedule")
+    version = alone.done("GET")["version"]
+    assert alone.done("PUT", "/schedules/office", told)["schedule"] == "office"
+    assert alone.done("GET")["version"] == version, "the same again makes no version"
+    alone.schedule("other", {})
+    assert [one["schedule"] for one in alone.done("GET", "/schedules")["schedules"]] == ["office", "other"]
+    assert alone.done("GET", "/schedules/other")["weekly"] == {} and alone.done("GET")["schedules"] == 2
+    alone.done("DELETE", "/schedules/office", status=204)
+    assert is_problem(alone.http("GET", "/schedules/office"), 404, "not_found", "schedule")
+    assert is_problem(alone.http("DELETE", "/schedules/office"), 404, "not_found", "schedule")
 
 
-def test_the_companys_settings_are_told_as_they_were_given(company, employer):
-    employer.schedule("day", around_now())
+def test_the_companys_settings_are_told_as_they_were_given(alone):
+    alone.schedule("day", around_now())
     said = dict(name="Fjord AS", zone="Europe/Oslo", schedule="day", departments={"Salg": "day", "Drift": "day"}, off_work="ring")
-    employer.done("PUT", "", said)
-    told = employer.done("GET")
+    alone.done("PUT", "", said)
+    told = alone.done("GET")
     assert {key: told[key] for key in said} == said
     version = told["version"]
-    assert employer.done("PUT", "", told) and employer.company(zone="Europe/Oslo") and employer.done("GET")["version"] == version
-    employer.company(departments={"Salg": None, "Lager": "day"}, name="Fjell AS")
-    told = employer.done("GET")
+    assert alone.done("PUT", "", told) and alone.company(zone="Europe/Oslo") and alone.done("GET")["version"] == version
+    alone.company(departments={"Salg": None, "Lager": "day"}, name="Fjell AS")
+    told = alone.done("GET")
     assert told["departments"] == {"Drift": "day", "Lager": "day"} and told["zone"] == "Europe/Oslo" and told["name"] == "Fjell AS"
-    employer.done("PUT", "", dict(name="Fjell AS"))
-    assert not {"zone", "schedule", "departments", "off_work"} & set(employer.done("GET")), "what was not named is none"
-    assert employer.done("GET")["schedules"] == 1, "schedules have addresses of their own"
+    alone.done("PUT", "", dict(name="Fjell AS"))
+    assert not {"zone", "schedule", "departments", "off_work"} & set(alone.done("GET")), "what was not named is none"
+    assert alone.done("GET")["schedules"] == 1, "schedules have addresses of their own"
 
 
 def test_a_zone_is_needed_and_stays_as_long(company, employer):
@@ -271,7 +279,7 @@ def test_a_schedule_in_use_stays_and_says_by_whom(company, employer):
     employer.done("PATCH", "/users/kari", dict(schedule="day"))
     assert employer.user("kari")["schedule"] == "day"
     for used_by, let_go in ((dict(company=True, departments=1, users=1), lambda: employer.company(schedule=None)),
-                            (dict(company=False, departments=1, users=1), lambda: employer.company(departments=None) and employer.company(departments={"Salg": None})),
+                            (dict(company=False, departments=1, users=1), lambda: employer.company(departments=None)),
                             (dict(company=False, departments=0, users=1), lambda: employer.done("PUT", "/users/kari", dict(name="Kari Prøvesen")))):
         answer = employer.http("DELETE", "/schedules/day")
         assert is_problem(answer, 409, "conflict", "schedule") and answer.json["used_by"] == used_by
@@ -308,22 +316,22 @@ BAD_SCHEDULES = [
 ]
 
 
-def test_what_is_wrong_with_a_schedule_is_named_and_nothing_is_changed(company, employer):
-    version = employer.done("GET")["version"]
+def test_what_is_wrong_with_a_schedule_is_named_and_nothing_is_changed(alone):
+    version = alone.done("GET")["version"]
     for body, field in BAD_SCHEDULES:
-        answer = employer.http("PUT", "/schedules/day", dict(dict(zone=ZONE), **body))
+        answer = alone.http("PUT", "/schedules/day", dict(dict(zone=ZONE), **body))
         assert answer.status == 400 and answer.json["code"] == "bad_request", (body, answer.body)
         assert answer.json["field"].startswith(field), (body, answer.json)
-    assert is_problem(employer.http("PUT", "/schedules/A%20B", dict(zone=ZONE)), 400, "bad_request", "schedule")
+    assert is_problem(alone.http("PUT", "/schedules/A%20B", dict(zone=ZONE)), 400, "bad_request", "schedule")
     for body, field in ((dict(zone="Mars/Olympus"), "zone"), (dict(schedule="none"), "schedule"), (dict(schedule="A B"), "schedule"),
                         (dict(departments={"Salg": "none"}), "departments"), (dict(departments={"Salg": 7}), "departments"), (dict(departments=[]), "departments"),
                         (dict(departments={"": "none"}), "departments"), (dict(departments={"x" * 121: None}), "departments"),
                         (dict(departments={f"d{i}": "none" for i in range(257)}), "departments"), (dict(off_work="maybe"), "off_work")):
         for method in ("PUT", "PATCH"):
-            assert is_problem(employer.http(method, "", body), 400, "bad_request", field), body
-    assert is_problem(employer.http("PATCH", "/users/kari", dict(schedule="none")), 400, "bad_request", "schedule")
-    assert is_problem(employer.http("PATCH", "/users/kari", dict(schedule="A B")), 400, "bad_request", "schedule")
-    assert employer.done("GET")["version"] == version
+            assert is_problem(alone.http(method, "", body), 400, "bad_request", field), body
+    assert is_problem(alone.http("PATCH", "/users/kari", dict(schedule="none")), 400, "bad_request", "schedule")
+    assert is_problem(alone.http("PATCH", "/users/kari", dict(schedule="A B")), 400, "bad_request", "schedule")
+    assert alone.done("GET")["version"] == version
 
 
 def test_so_many_schedules_and_no_more(company, employer):
@@ -332,6 +340,17 @@ def test_so_many_schedules_and_no_more(company, employer):
     assert is_problem(employer.http("PUT", "/schedules/one-more", dict(zone=ZONE)), 409, "conflict", "schedule")
     employer.schedule("s7", around_now(), 200)
     assert len(employer.done("GET", "/schedules")["schedules"]) == 64
+
+
+def test_schedules_that_fill_the_companys_record_are_refused(company, employer):
+    days = [dict(date=f"{2027 + i // 336}-{1 + i // 28 % 12:02}-{1 + i % 28:02}", name="x" * 80) for i in range(220)]
+    for i in range(64):
+        answer = employer.http("PUT", f"/schedules/s{i}", dict(zone=ZONE, days=days))
+        if answer.status != 201:
+            break
+    assert is_problem(answer, 413, "too_large") and i > 5
+    assert len(employer.done("GET", "/schedules")["schedules"]) == i and employer.company(schedule="s0")
+    assert is_problem(employer.http("PUT", "/schedules/huge", dict(zone=ZONE, days=days * 4)), 413, "too_large")
 
 
 def test_only_an_administrator_sees_and_sets_them(company, employer):
@@ -370,3 +389,20 @@ async def test_a_file_may_say_the_schedule(company, employer):
     rows = [dict(user="kari", name="Kari Prøvesen")]
     assert company.broker.import_csv(company.id, csv_text(rows).replace(",schedule", "")).status == 200
     assert employer.user("kari")["schedule"] == "day", "a column that is not there changes nothing"
+
+
+# ---- the page ----
+
+def test_the_page_says_requests_that_can_be_made(make_company):
+    company = make_company(rows=[person("kari"), person("ola", department="Watch"), person("nina")])
+    employer = Employer(company)
+    block = re.search(r"```http\n(.*?)```", (ROOT / "docs" / "routing.md").read_text(), re.S)[1]
+    for request in block.strip().split("\n\n"):
+        line, _, body = request.partition("\n")
+        method, path = line.split()
+        answer = employer.http(method, path.removeprefix("/v1/companies/acme"), json.loads(body))
+        assert answer.status in (200, 201), (line, answer.body)
+    office, night = (employer.done("GET", f"/schedules/{name}") for name in ("office", "night"))
+    assert office["days"][1] == dict(date="2026-12-25", hours=[], name="Christmas Day") and len(night["weekly"]) == 5
+    for user, schedule in (("kari", night), ("ola", night), ("nina", office)):
+        wait_until(lambda: (company.route(user)["activity"] != "off_work") == schedule["open"], f"the hours of {user}")
