@@ -161,6 +161,19 @@ async def test_agents_out_of_hours_are_not_claimed(company, employer):
     assert desk.claimed("late") == ["ola"]
 
 
+async def test_calls_today_are_those_of_the_companys_day(company, employer):
+    """Where the day began less than an hour ago, what was before does not count, though UTC may call it today, too."""
+    hour = datetime.datetime.fromtimestamp(now_ms() / 1000, datetime.timezone.utc).hour
+    employer.company(zone=f"Etc/GMT+{hour}" if hour <= 12 else f"Etc/GMT-{24 - hour}")
+    midnight, desk = now_ms() // HOUR * HOUR, Desk(company)
+    await log_in(company, "kari", "ola")
+    for user, call, at in (("kari", "first", midnight - 2 * MINUTE), ("kari", "second", midnight - MINUTE), ("ola", "third", now_ms())):
+        desk.report(call, 1, user=user, state="active", queue="support", at=at - 1)
+        desk.report(call, 2, state="ended", at=at)
+    employer.done("PATCH", "/queues/support", dict(strategy="fewest_calls"))
+    assert [agent["user"] for agent in employer.queue()["agents"]] == ["kari", "ola"]
+
+
 @pytest.mark.slow(150)
 async def test_hours_end_for_everybody_and_nothing_is_written(make_company):
     company = make_company(rows=[person("kari"), person("ola", department="Natt"), person("nina"), person("per")])
