@@ -180,7 +180,7 @@ static int create_context(struct front *front, size_t head_bytes_max) {
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
-                                             .max_http_header_data = (short)head_bytes_max,
+                                             .max_http_header_data = (unsigned short)head_bytes_max,
                                              .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,

@@ -16,7 +16,7 @@
 #define WEEK_HOURS_MAX 56             /* of one schedule: eight times of work a day */
 #define SPECIAL_HOURS_MAX 400         /* of one schedule: twenty years of holidays */
 #define DEPARTMENTS_MAX 256           /* of one company that have a schedule */
-#define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 64 schedules of 100 special days is below */
+#define RECORD_BYTES_MAX (256 * 1024) /* one record; 64 schedules of 50 special days are below */
 
 /* In the order of records.def; stored, so never renumbered. */
 enum record_kind {

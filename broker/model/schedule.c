@@ -56,7 +56,7 @@ int64_t schedule_day_begins_at(const struct company_record *settings, const stru
 
 /* ---- The hours of one day ---- */
 
-#define HOURS_A_DAY_MAX (WEEK_HOURS_MAX + SPECIAL_HOURS_MAX) /* whatever a record may hold */
+#define STRETCHES_MAX (WEEK_HOURS_MAX + SPECIAL_HOURS_MAX) /* whatever a record may hold */
 
 struct stretch {
     int64_t from, until;
@@ -77,7 +77,7 @@ static bool is_special(const struct schedule *schedule, int64_t day) {
 }
 
 static uint32_t add_stretch(const struct calendar *calendar, int64_t day, uint32_t from, uint32_t to, uint32_t count,
-                            struct stretch stretches[static HOURS_A_DAY_MAX]) {
+                            struct stretch stretches[static STRETCHES_MAX]) {
     if (from >= to || from >= DAY_MINUTES || to > HOURS_END_MAX) return count;
     struct stretch stretch = {zone_instant(calendar->zone, day, (int32_t)from),
                               zone_instant(calendar->zone, day, (int32_t)to)};
@@ -90,8 +90,7 @@ static uint32_t add_stretch(const struct calendar *calendar, int64_t day, uint32
 }
 
 /* In the order in which they begin. */
-static uint32_t list_day(const struct calendar *calendar, int64_t day,
-                         struct stretch stretches[static HOURS_A_DAY_MAX]) {
+static uint32_t list_day(const struct calendar *calendar, int64_t day, struct stretch stretches[static STRETCHES_MAX]) {
     const struct schedule *schedule = calendar->schedule;
     const struct day_hours *days = schedule->days.at;
     const struct week_hours *week = schedule->week.at;
@@ -161,7 +160,7 @@ static int64_t midnight(const struct calendar *calendar, int64_t day) {
 /* What begins first comes first, so whatever begins after the end so far prolongs nothing. Days are passed over only in
  * a uniform week: who is at work as they begin is so throughout. */
 static void look_ahead(const struct calendar *calendar, int64_t now_ms, struct hours *hours) {
-    struct stretch stretches[HOURS_A_DAY_MAX];
+    struct stretch stretches[STRETCHES_MAX];
     int64_t day = calendar->today - REACH_DAYS - 1, before = day;
     *hours = (struct hours){.is_open = false, .since = 0, .until = INT64_MAX};
     for (; next_day(calendar, 1, &day); before = day) {
@@ -185,7 +184,7 @@ static void look_ahead(const struct calendar *calendar, int64_t now_ms, struct h
 
 /* What begins before a day ends before the day after it is over. */
 static void look_back_open(const struct calendar *calendar, int64_t now_ms, struct hours *hours) {
-    struct stretch stretches[HOURS_A_DAY_MAX];
+    struct stretch stretches[STRETCHES_MAX];
     int64_t day = calendar->today + REACH_DAYS + 1, before = day, began = now_ms;
     for (; next_day(calendar, -1, &day); before = day) {
         if (midnight(calendar, before + 2) < began) {
@@ -200,7 +199,7 @@ static void look_back_open(const struct calendar *calendar, int64_t now_ms, stru
 }
 
 static void look_back_closed(const struct calendar *calendar, int64_t now_ms, struct hours *hours) {
-    struct stretch stretches[HOURS_A_DAY_MAX];
+    struct stretch stretches[STRETCHES_MAX];
     int64_t day = calendar->today + REACH_DAYS + 1;
     while (next_day(calendar, -1, &day)) {
         for (uint32_t i = list_day(calendar, day, stretches); i-- > 0;)

@@ -1,50 +1,148 @@
 #include "broker/service/company_api.h"
+#include "broker/model/schedule.h"
 #include "broker/service/history.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
 
 #include <jansson.h>
+#include <string.h>
+
+struct said { /* by the body, where it says anything of the field */
+    const char *zone, *schedule, *off_work;
+    bool no_departments;       /* of those that there are, but for … */
+    int64_t call_history_days; /* 0 = the default */
+    struct list departments;   /* struct department_schedule; one without a schedule shall have none any more */
+};
 
 /* ---- PUT, PATCH ---- */
 
-static bool read_call_history_days(struct edit *edit, struct json_reader *reader) {
-    static const char field[] = "call_history_days";
-    const json_t *days = json_object_get(edit->document, field);
-    edit->says_call_history_days = edit_says(edit, field);
+static bool read_zone(struct edit *edit, struct json_reader *reader, struct said *said) {
+    const struct zone *zone;
+    if (!json_reader_text(reader, edit->document, "zone", ZONE_NAME_CHARS_MAX, &said->zone)) return false;
+    return schedule_find_zone(zones_source(edit->service->zones), said->zone, &zone) ||
+           json_reader_fail(reader, "zone", "no time zone that is known here: such as Europe/Oslo");
+}
+
+static bool read_off_work(struct edit *edit, struct json_reader *reader, struct said *said) {
+    if (!json_reader_text(reader, edit->document, "off_work", LEDIG_WORD_CHARS_MAX, &said->off_work)) return false;
+    return !said->off_work || strcmp(said->off_work, "ring") == 0 || strcmp(said->off_work, "unavailable") == 0 ||
+           json_reader_fail(reader, "off_work", "neither ring nor unavailable");
+}
+
+static bool read_call_history_days(struct edit *edit, struct json_reader *reader, struct said *said) {
+    const json_t *days = json_object_get(edit->document, "call_history_days");
     if (!days || json_is_null(days)) return true;
     if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > HISTORY_DAYS_MAX)
-        return json_reader_fail(reader, field, "must be a number from 1 to 400");
-    edit->call_history_days = json_integer_value(days);
+        return json_reader_fail(reader, "call_history_days", "must be a number from 1 to 400");
+    said->call_history_days = json_integer_value(days);
+    return true;
+}
+
+static bool read_departments(struct edit *edit, struct json_reader *reader, struct said *said) {
+    json_t *map = json_object_get(edit->document, "departments"), *value;
+    const char *name;
+    said->no_departments = edit->verb == EDIT_REPLACE || json_is_null(map);
+    if (!map || json_is_null(map)) return true;
+    if (!json_is_object(map))
+        return json_reader_fail(reader, "departments", "must be an object: department → schedule");
+    if (json_object_size(map) > DEPARTMENTS_MAX)
+        return json_reader_fail(reader, "departments", "more than 256 departments");
+    struct department_schedule *list = arena_take(edit->arena, (json_object_size(map) + 1) * sizeof *list);
+    if (!list) return json_reader_fail(reader, "departments", "out of memory");
+    said->departments.at = list;
+    json_object_foreach(map, name, value) {
+        const char *reason = *name ? roster_rules_text(name, strlen(name)) : "a department without a name";
+        if (reason) return json_reader_fail(reader, "departments", reason);
+        const char *schedule = json_string_value(value); /* NULL: no text */
+        if (!json_is_null(value) && !shape_is_id(schedule))
+            return json_reader_fail(reader, "departments", "must give the id of a schedule for each, or null");
+        list[said->departments.count++] = (struct department_schedule){.department = name, .schedule = schedule};
+    }
     return true;
 }
 
 static bool read_body(struct edit *edit, struct json_reader *reader) {
-    return edit_read_name(edit, reader, false) && read_call_history_days(edit, reader);
+    struct said *said = edit->said = arena_take(edit->arena, sizeof *said);
+    if (!said) return json_reader_fail(reader, NULL, "out of memory");
+    return edit_read_name(edit, reader, false) && read_zone(edit, reader, said) &&
+           json_reader_id(reader, edit->document, "schedule", &said->schedule) && read_off_work(edit, reader, said) &&
+           read_call_history_days(edit, reader, said) && read_departments(edit, reader, said);
 }
 
-/* Whether that is a change. */
-static bool set_call_history_days(const struct edit *edit, struct company_record *company) {
-    if (!edit->says_call_history_days || company->call_history_days == edit->call_history_days) return false;
-    company->call_history_days = edit->call_history_days;
+static bool set_text(const struct edit *edit, const char *field, const char **to, const char *text) {
+    if (!edit_says(edit, field) || shape_same_text(*to, text)) return false;
+    *to = text;
     return true;
+}
+
+/* A PUT says all of them, a PATCH those that change. 1: that is a change; 0, or LEDIG_ENO_MEMORY. */
+static int set_departments(const struct edit *edit, struct list *departments, struct arena *arena) {
+    const struct said *of = edit->said;
+    const struct list *said = &of->departments;
+    const struct department_schedule *old = departments->at, *wanted = said->at;
+    uint32_t kept = 0, count = 0;
+    struct department_schedule *list = arena_take(arena, (departments->count + said->count + 1u) * sizeof *list);
+    if (!list) return LEDIG_ENO_MEMORY;
+    for (uint32_t i = 0; i < departments->count; i++) {
+        const struct department_schedule *found = NULL;
+        for (uint32_t j = 0; j < said->count && !found; j++)
+            if (strcmp(wanted[j].department, old[i].department) == 0) found = &wanted[j];
+        if (found ? !found->schedule : of->no_departments) continue;
+        list[count] = old[i];
+        if (found) list[count].schedule = found->schedule;
+        kept += strcmp(list[count++].schedule, old[i].schedule) == 0;
+    }
+    for (uint32_t j = 0; j < said->count; j++) {
+        bool is_new = wanted[j].schedule != NULL;
+        for (uint32_t i = 0; i < departments->count && is_new; i++)
+            is_new = strcmp(wanted[j].department, old[i].department) != 0;
+        if (is_new) list[count++] = wanted[j];
+    }
+    if (kept == count && count == departments->count) return 0;
+    *departments = (struct list){list, count, true};
+    return 1;
+}
+
+/* All that is named must be there, and schedules that leave the zone to the company need one. */
+static int check(struct edit *edit, const struct company_record *company) {
+    const struct department_schedule *departments = company->departments.at;
+    const struct schedule *schedules = company->schedules.at;
+    static const char none[] = "no such schedule in this company";
+    if (company->schedule && !schedule_find(company, company->schedule))
+        return edit_fault(edit, LEDIG_EBAD_REQUEST, "schedule", none);
+    for (uint32_t i = 0; i < company->departments.count; i++)
+        if (!schedule_find(company, departments[i].schedule))
+            return edit_fault(edit, LEDIG_EBAD_REQUEST, "departments", none);
+    if (company->departments.count > DEPARTMENTS_MAX)
+        return edit_fault(edit, LEDIG_EBAD_REQUEST, "departments", "more than 256 departments");
+    for (uint32_t i = 0; i < company->schedules.count && !company->zone; i++)
+        if (!schedules[i].zone) return edit_fault(edit, LEDIG_ECONFLICT, "zone", "a schedule needs it");
+    return 0;
 }
 
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct edit *edit = arg;
     struct company_record *company = &entities[0].next.company;
+    const struct said *said = edit->said;
     (void)count;
-    (void)arena;
+    edit->has_company = entities[0].current || edit->verb == EDIT_REPLACE;
     edit->is_new = !entities[0].current;
-    edit->has_company = !edit->is_new || edit->verb != EDIT_CHANGE;
     if (!edit->has_company) return LEDIG_ENOT_FOUND;
-    bool changes = set_call_history_days(edit, company);
-    bool says_name = edit_says(edit, "name");
-    if (!edit->is_new && !changes && (!says_name || shape_same_text(company->name, edit->entry.name)))
-        return UPDATE_NOTHING;
     company->id = edit->id;
-    if (says_name) company->name = edit->entry.name;
-    entities[0].action = STORE_WRITE;
-    return 0;
+    bool changes = edit->is_new;
+    changes |= set_text(edit, "name", &company->name, edit->entry.name);
+    changes |= set_text(edit, "zone", &company->zone, said->zone);
+    changes |= set_text(edit, "schedule", &company->schedule, said->schedule);
+    changes |= set_text(edit, "off_work", &company->off_work, said->off_work);
+    if (edit_says(edit, "call_history_days") && company->call_history_days != said->call_history_days) {
+        company->call_history_days = said->call_history_days;
+        changes = true;
+    }
+    int result = edit_says(edit, "departments") ? set_departments(edit, &company->departments, arena) : 0;
+    if (result >= 0 && !changes && result == 0) return UPDATE_NOTHING;
+    if (result >= 0) result = check(edit, company);
+    if (result == 0) entities[0].action = STORE_WRITE;
+    return result;
 }
 
 static void on_done(void *arg, int error, uint64_t version) {
@@ -57,8 +155,9 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {"name",   "company", "off_work", "users", "call_history_days",
-                                     "queues", "version", NULL}; /* what a GET gives, too */
+static const char *const fields[] = {
+    "name",    "zone",      "schedule", "departments", "off_work", "call_history_days",
+    "company", "schedules", "users",    "queues",      "version",  NULL}; /* the last five as a GET gave them */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -70,6 +169,14 @@ static void count_one(void *arg, const struct queue_record *queue) {
     ++*(json_int_t *)arg;
 }
 
+static json_t *departments_of(const struct company_record *settings) {
+    const struct department_schedule *departments = settings->departments.at;
+    json_t *map = settings->departments.count > 0 ? json_object() : NULL;
+    for (uint32_t i = 0; map && i < settings->departments.count; i++)
+        json_object_set_new(map, departments[i].department, json_string(departments[i].schedule));
+    return map;
+}
+
 static void answer(const struct look *look) {
     const struct company *company = look_company(look);
     const struct company_record *settings = company_settings(company);
@@ -77,11 +184,13 @@ static void answer(const struct look *look) {
     company_each_queue(company, count_one, &queues);
     http_answer_json(
         look->exchange, 200,
-        json_pack("{s:s,s:s*,s:s*,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name, "off_work",
-                  settings->off_work, "users", (json_int_t)company_member_count(company), "queues", queues,
-                  "call_history_days",
+        json_pack("{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
+                  "zone", settings->zone, "schedule", settings->schedule, "departments", departments_of(settings),
+                  "off_work", settings->off_work, "call_history_days",
                   (json_int_t)(settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT),
-                  "version", (json_int_t)company_version(company)));
+                  "schedules", (json_int_t)settings->schedules.count, "users",
+                  (json_int_t)company_member_count(company), "queues", queues, "version",
+                  (json_int_t)company_version(company)));
 }
 
 void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {

@@ -69,8 +69,16 @@ struct giving {
     int error; /* to answer with afterwards */
 };
 
+int edit_fault(struct edit *edit, int error, const char *field, const char *why) {
+    edit->fault_field = field;
+    edit->fault_why = why;
+    return error;
+}
+
 static void answer_failed(struct edit *edit, int error) {
-    if (error == LEDIG_ENOT_FOUND && !edit->has_company)
+    if (edit->fault_why && error != LEDIG_ENO_MEMORY)
+        refuse(edit, error, edit->fault_field, edit->fault_why);
+    else if (error == LEDIG_ENOT_FOUND && !edit->has_company)
         refuse(edit, error, NULL, "no such company");
     else if (error == LEDIG_ENOT_FOUND)
         refuse(edit, error, edit->kind->name, edit->kind->none);

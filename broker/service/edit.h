@@ -40,8 +40,7 @@ struct edit {
     const char *strategy;      /* of a queue, likewise */
     int64_t wrap_up_ms;
     bool says_strategy, says_wrap_up;
-    int64_t call_history_days; /* of a company, likewise; 0 = the default */
-    bool says_call_history_days;
+    void *said; /* what else the kind has read of the body, in the arena */
 
     bool was_free[LEDIG_NUMBERS_COUNT_MAX];            /* the numbers that are taken in vain where it fails */
     bool is_new, has_company;                          /* found by the commit */
@@ -49,7 +48,8 @@ struct edit {
     size_t dropped_count;
     uint64_t version;
     unsigned settle_tries;
-    void *removal; /* what the kind keeps meanwhile */
+    const char *fault_field, *fault_why; /* constants: why the commit was refused; `why` NULL: as the error says */
+    void *removal;                       /* what the kind keeps meanwhile */
 
     char company[LEDIG_ID_CHARS_MAX + 1], id[LEDIG_ID_CHARS_MAX + 1];
 };
@@ -78,6 +78,9 @@ bool edit_says(const struct edit *edit, const char *field);
 
 /* To be called from an update_apply, with what stood there before and what stands there after: which are dropped? */
 void edit_note_dropped(struct edit *edit, const struct texts *before, const struct texts *after);
+
+/* To be called from an update_apply that refuses; gives `error`. */
+int edit_fault(struct edit *edit, int error, const char *field, const char *why);
 
 /* The commit is over. LEDIG_ENOT_FOUND: there is no such company, or no such entity (`has_company` tells). */
 void edit_committed(struct edit *edit, int error, uint64_t version);

@@ -47,6 +47,8 @@ static void put_person(struct buffer *out, const struct member *member) {
     put_field(out, profile->role ? profile->role : "member");
     put_text(out, ",");
     put_list(out, &profile->queues);
+    put_text(out, ",");
+    put_field(out, profile->schedule);
     put_text(out, "\n");
 }
 
@@ -58,7 +60,7 @@ static void put_queue(struct buffer *out, const struct queue_record *queue) {
     put_field(out, queue->name ? queue->name : queue->id);
     put_text(out, ",");
     put_list(out, &queue->numbers);
-    put_text(out, ",,queue,\n");
+    put_text(out, ",,queue,,\n");
 }
 
 /* ---- All of them, in the order of their ids, so that two files can be compared ---- */
@@ -109,7 +111,7 @@ static void answer(const struct look *look) {
     struct gathering gathering = {0};
     struct buffer out = {0};
     bool complete = gather(look_company(look), &gathering);
-    put_text(&out, "user,name,numbers,department,role,queues\n");
+    put_text(&out, "user,name,numbers,department,role,queues,schedule\n");
     for (size_t i = 0; complete && i < gathering.queue_count; i++)
         put_queue(&out, gathering.queues[i]);
     for (size_t i = 0; complete && i < gathering.member_count; i++)

@@ -33,8 +33,8 @@ static int open_entry(const struct request *request, const struct store_entry *e
     char log[CALL_LOG_BYTES_MAX];
     struct buffer plain = {0};
     call_log_name(request->service->names, request->user, log);
-    int error = vault_unseal_entry(log_key_of(request), request->company, log, entry->id, entry->bytes, entry->length,
-                                   &plain);
+    int error =
+        vault_unseal_entry(log_key_of(request), request->company, log, entry->id, entry->bytes, entry->length, &plain);
     if (!error) error = record_decode(plain.bytes, plain.length, arena, record);
     buffer_free(&plain);
     return error;

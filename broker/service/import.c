@@ -1,4 +1,5 @@
 #include "broker/service/import.h"
+#include "broker/model/schedule.h"
 #include "broker/service/edit.h"
 
 #include <stdlib.h>
@@ -134,6 +135,26 @@ static int note_dropped(struct import *import, const char *number, const struct 
     return 0;
 }
 
+/* A person may have a schedule that the company has. */
+static void check_schedule(struct import *import, const struct roster_entry *entry,
+                           const struct company_record *settings) {
+    if (entry->schedule && !schedule_find(settings, entry->schedule))
+        roster_complain(import->roster, entry->line, "schedule", "no such schedule in this company");
+}
+
+static int read_settings(const struct store_record *stored, struct arena *arena,
+                         const struct company_record **settings) {
+    struct record *record = arena_take(arena, sizeof *record);
+    *settings = NULL;
+    if (!record) return LEDIG_ENO_MEMORY;
+    if (!stored->bytes) return 0;
+    int error = record_decode(stored->bytes, stored->length, arena, record);
+    if (error) return error;
+    if (record->kind != RECORD_COMPANY) return LEDIG_EDAMAGED;
+    *settings = &record->company;
+    return 0;
+}
+
 static int look_at_entry(struct import *import, struct roster_entry *entry, const struct store_record *stored,
                          struct arena *arena) {
     struct record *record = arena_take(arena, sizeof *record);
@@ -161,14 +182,19 @@ static void on_entries_read(void *arg, int error, const struct store_head *head,
                             size_t count) {
     struct import *import = arg;
     struct arena *arena = arena_create();
+    const struct company_record *settings;
     if (!error && !arena) error = LEDIG_ENO_MEMORY;
     if (import->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (!error) error = read_settings(&records[0], arena, &settings);
     if (!error) {
         import->company_exists = records[0].bytes != NULL;
         import->version = head->version;
     }
-    for (size_t i = 1; !error && i < count; i++)
-        error = look_at_entry(import, &import->roster->entries[import->at++], &records[i], arena);
+    for (size_t i = 1; !error && i < count; i++) {
+        struct roster_entry *entry = &import->roster->entries[import->at++];
+        check_schedule(import, entry, settings);
+        error = look_at_entry(import, entry, &records[i], arena);
+    }
     arena_free(arena);
     if (error)
         import_end(import, error);

@@ -6,6 +6,7 @@
 #include "broker/service/login.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
+#include "broker/service/schedule_api.h"
 #include "broker/service/user_api.h"
 
 #include <string.h>
@@ -66,6 +67,8 @@ static void answer_one(struct service *service, const struct edit_kind *kind, co
         edit_start(service, kind, company, id, exchange, request);
     else if (kind == &queue_kind)
         queue_api_tell(service, company, id, exchange);
+    else if (kind == &schedule_kind)
+        schedule_api_tell(service, company, id, exchange);
     else
         user_api_tell(service, company, id, exchange);
 }
@@ -86,6 +89,22 @@ static void answer_invitation(struct service *service, const char *company, cons
         http_problem(exchange, LEDIG_ENOT_FOUND, "user", "no such person in this company");
     else
         login_invite(service, company, user, exchange);
+}
+
+static void answer_schedule(struct service *service, const char *company, const char *id,
+                            struct http_exchange *exchange, const struct http_request *request) {
+    if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_DELETE)
+        api_refuse_method(exchange, "GET, PUT, DELETE");
+    else
+        answer_one(service, &schedule_kind, company, id, exchange, request);
+}
+
+static void answer_schedules(struct service *service, const char *company, struct http_exchange *exchange,
+                             const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (may(service, company, false, exchange, request))
+        schedule_api_list(service, company, exchange);
 }
 
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
@@ -116,6 +135,10 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_one(service, &user_kind, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id))
         answer_one(service, &queue_kind, company, id, exchange, request);
+    else if (api_is_of_company(request->path, "schedules", company, NULL))
+        answer_schedules(service, company, exchange, request);
+    else if (api_is_of_company(request->path, "schedules", company, &id))
+        answer_schedule(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "", company, NULL))
         answer_company(service, company, exchange, request);
     else

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <uthash.h>
 
-static const char *const column_names[ROSTER_COLUMN_COUNT] = {"user",       "name", "numbers",
-                                                              "department", "role", "queues"};
+static const char *const column_names[ROSTER_COLUMN_COUNT] = {"user", "name",   "numbers", "department",
+                                                              "role", "queues", "schedule"};
 
 struct roster_key {
     UT_hash_handle hh;
@@ -283,6 +283,23 @@ static int take_queues(struct roster *roster, struct roster_entry *entry) {
     return 0;
 }
 
+static int take_schedule(struct roster *roster, struct roster_entry *entry) {
+    struct span span = column(roster, ROSTER_SCHEDULE);
+    if (span.length == 0) return 0;
+    if (entry->is_queue) {
+        complain(roster, ROSTER_SCHEDULE, "a queue has no schedule");
+        return 0;
+    }
+    const char *schedule = arena_text(roster->arena, span.at, span.length);
+    if (!schedule) return LEDIG_ENO_MEMORY;
+    const char *reason = roster_rules_schedule(schedule);
+    if (reason)
+        complain(roster, ROSTER_SCHEDULE, reason);
+    else
+        entry->schedule = schedule;
+    return 0;
+}
+
 static int add_entry(struct roster *roster, const struct roster_entry *entry) {
     if (roster->count == roster->capacity) {
         size_t capacity = roster->capacity ? roster->capacity * 2 : 64;
@@ -308,6 +325,7 @@ static int take_line(struct roster *roster) {
     if (!error) error = take_text(roster, ROSTER_DEPARTMENT, &entry.department);
     if (!error) error = take_numbers(roster, &entry);
     if (!error) error = take_queues(roster, &entry);
+    if (!error) error = take_schedule(roster, &entry);
     if (error) return error;
     if (column(roster, ROSTER_NAME).length == 0) complain(roster, ROSTER_NAME, "is missing");
     return roster->fault_count == faults ? add_entry(roster, &entry) : 0;

@@ -20,6 +20,7 @@ enum roster_column {
     ROSTER_DEPARTMENT,
     ROSTER_ROLE,
     ROSTER_QUEUES,
+    ROSTER_SCHEDULE,
     ROSTER_COLUMN_COUNT
 };
 
@@ -30,6 +31,7 @@ struct roster_entry { /* a person or a queue */
     const char *name;       /* NULL: a queue that people name and no line defines */
     const char *department; /* NULL = none */
     const char *role;       /* NULL = member */
+    const char *schedule;   /* NULL = that of the department or company */
     struct texts numbers;   /* in E.164 */
     struct texts queues;
     uint32_t line;

@@ -26,6 +26,10 @@ const char *roster_rules_queue(const char *queue, uint32_t count) {
     return count >= LEDIG_QUEUES_COUNT_MAX ? "more than 64 queues" : NULL;
 }
 
+const char *roster_rules_schedule(const char *schedule) {
+    return shape_is_id(schedule) ? NULL : "no id of a schedule: up to 64 of a-z, 0-9, dot, dash, underscore";
+}
+
 const char *roster_rules_role(const char *role, size_t length, const char **stored) {
     static const char *const roles[] = {"member", "switchboard", "lead", "admin"};
     *stored = NULL;
@@ -70,6 +74,7 @@ bool roster_rules_merge(const struct roster_entry *entry, unsigned fields, bool 
     if (fields & ROSTER_FIELD(ROSTER_NUMBERS)) changes |= set_texts(&profile->numbers, &entry->numbers);
     if (fields & ROSTER_FIELD(ROSTER_DEPARTMENT)) changes |= set_text(&profile->department, entry->department);
     if (fields & ROSTER_FIELD(ROSTER_QUEUES)) changes |= set_texts(&profile->queues, &entry->queues);
+    if (fields & ROSTER_FIELD(ROSTER_SCHEDULE)) changes |= set_text(&profile->schedule, entry->schedule);
     if (!(fields & ROSTER_FIELD(ROSTER_ROLE))) return changes;
     if (profile->role && strcmp(profile->role, "member") == 0) profile->role = NULL; /* the two are the same */
     changes |= set_text(&profile->role, entry->role);

@@ -12,6 +12,7 @@ const char *roster_rules_text(const char *text, size_t length); /* for people to
 const char *roster_rules_id(const char *id);
 const char *roster_rules_number(const char *text, size_t length, uint32_t count, char number[static E164_BYTES]);
 const char *roster_rules_queue(const char *queue, uint32_t count);
+const char *roster_rules_schedule(const char *schedule);
 
 /* `stored` is NULL for a member; otherwise a constant. */
 const char *roster_rules_role(const char *role, size_t length, const char **stored);

@@ -84,8 +84,33 @@ static int open_record(const struct store_record *stored, enum record_kind kind,
     return error ? error : record->kind == kind ? 0 : LEDIG_EDAMAGED;
 }
 
+struct office {                            /* what a read knows of the company */
+    const struct company_record *settings; /* NULL: there is none */
+    struct hours *hours;                   /* of each schedule, once somebody works by it */
+};
+
+static const struct hours *hours_of(const struct service *service, const struct office *office,
+                                    const struct profile_record *profile, int64_t now_ms) {
+    const struct schedule *schedule = schedule_of(office->settings, profile);
+    if (!schedule) return NULL;
+    struct hours *hours = &office->hours[schedule - (const struct schedule *)office->settings->schedules.at];
+    if (now_ms < hours->since || now_ms >= hours->until)
+        schedule_hours(schedule, office->settings, zones_source(service->zones), now_ms, hours);
+    return hours;
+}
+
+static int open_office(const struct store_record *stored, struct arena *arena, struct office *office) {
+    struct record *company = arena_take(arena, sizeof *company);
+    if (!company) return LEDIG_ENO_MEMORY;
+    int error = open_record(stored, RECORD_COMPANY, arena, company);
+    if (error || company->kind == RECORD_NONE) return error;
+    office->settings = &company->company;
+    office->hours = arena_take(arena, (company->company.schedules.count + 1u) * sizeof *office->hours);
+    return office->hours ? 0 : LEDIG_ENO_MEMORY;
+}
+
 /* The index may name someone who is gone, or has another number by now: then nobody has it. */
-static int tell_from_records(struct routing_question *question, struct routed *routed, const struct record *company,
+static int tell_from_records(struct routing_question *question, struct routed *routed, const struct office *office,
                              const struct store_record *stored, uint64_t version, struct arena *arena) {
     struct record *first = arena_take(arena, sizeof *first), *state = arena_take(arena, sizeof *state);
     if (!first || !state) return LEDIG_ENO_MEMORY;
@@ -102,15 +127,12 @@ static int tell_from_records(struct routing_question *question, struct routed *r
     }
     error = open_record(&stored[1], RECORD_STATE, arena, state);
     if (error) return error;
-    const struct company_record *settings = company->kind == RECORD_NONE ? NULL : &company->company;
     const struct service *service = question->service;
     int64_t now_ms = service_now_ms(service);
     struct view view;
-    struct hours hours;
     availability_derive(state->kind == RECORD_NONE ? NULL : &state->state,
-                        schedule_hours_of(settings, &first->profile, zones_source(service->zones), now_ms, &hours),
-                        now_ms, service->leases, &view);
-    struct forwarded forwarded = {.action = availability_route(&view, settings)};
+                        hours_of(service, office, &first->profile, now_ms), now_ms, service->leases, &view);
+    struct forwarded forwarded = {.action = availability_route(&view, office->settings)};
     routed->needs_company = forwarded.action == ROUTE_FORWARD;
     if (!routed->needs_company) routing_tell_person(question, routed, routed->id, &view, &forwarded, version);
     return 0;
@@ -119,11 +141,11 @@ static int tell_from_records(struct routing_question *question, struct routed *r
 static int tell_all_from_records(struct routing_read *read, const struct store_head *head,
                                  const struct store_record *records) {
     struct arena *arena = arena_create();
-    struct record *company = arena ? arena_take(arena, sizeof *company) : NULL;
-    int error = company ? open_record(&records[0], RECORD_COMPANY, arena, company) : LEDIG_ENO_MEMORY;
+    struct office office = {0};
+    int error = arena ? open_office(&records[0], arena, &office) : LEDIG_ENO_MEMORY;
     size_t at = 1;
     for (size_t i = 0; !error && i < read->count; i++) {
-        error = tell_from_records(read->question, read->numbers[i], company, &records[at], head->version, arena);
+        error = tell_from_records(read->question, read->numbers[i], &office, &records[at], head->version, arena);
         at += read->numbers[i]->is_queue ? 1 : 2;
     }
     arena_free(arena);

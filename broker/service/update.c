@@ -56,11 +56,9 @@ static int keep_past_call(const struct update *update, const struct record *reco
     int error = record_encode(record, &plain);
     if (!error) error = vault_seal_entry(key, update->company, log, id, plain.bytes, plain.length, &sealed);
     if (!error)
-        store_keep(kept, &(struct store_kept){.log = log,
-                                              .id = id,
-                                              .at_ms = past->started_at,
-                                              .bytes = sealed.bytes,
-                                              .length = sealed.length});
+        store_keep(
+            kept, &(struct store_kept){
+                      .log = log, .id = id, .at_ms = past->started_at, .bytes = sealed.bytes, .length = sealed.length});
     buffer_free(&plain);
     buffer_free(&sealed);
     return error;
@@ -71,9 +69,8 @@ static void keep_count(const struct entity_names *names, const struct update_ent
     char log[CALL_LOG_BYTES_MAX], id[ENTITY_HASH_CHARS + 1];
     queue_log_name(names, call->counts_for, log);
     entity_hash(names, call->next.call.id, id);
-    store_keep(
-        kept,
-        &(struct store_kept){.log = log, .id = id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
+    store_keep(kept,
+               &(struct store_kept){.log = log, .id = id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
 }
 
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {

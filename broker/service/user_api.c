@@ -1,4 +1,5 @@
 #include "broker/service/user_api.h"
+#include "broker/model/schedule.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
 
@@ -20,10 +21,16 @@ static bool read_role(struct edit *edit, struct json_reader *reader) {
     return true;
 }
 
+static bool read_schedule(struct edit *edit, struct json_reader *reader) {
+    if (!edit_says(edit, "schedule")) return true;
+    edit->fields |= ROSTER_FIELD(ROSTER_SCHEDULE);
+    return json_reader_id(reader, edit->document, "schedule", &edit->entry.schedule);
+}
+
 static bool read_body(struct edit *edit, struct json_reader *reader) {
     return edit_read_name(edit, reader, true) && edit_read_numbers(edit, reader) &&
            edit_read_text(edit, reader, ROSTER_DEPARTMENT, "department", &edit->entry.department) &&
-           read_role(edit, reader) && edit_read_queues(edit, reader);
+           read_role(edit, reader) && edit_read_queues(edit, reader) && read_schedule(edit, reader);
 }
 
 /* Queues that the person is put in and that do not exist yet come into being, as they do with an import. */
@@ -33,6 +40,8 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     edit->has_company = entities[0].current != NULL;
     edit->is_new = !entities[1].current;
     if (!edit->has_company || (edit->is_new && edit->verb == EDIT_CHANGE)) return LEDIG_ENOT_FOUND;
+    if (edit->entry.schedule && !schedule_find(&entities[0].current->company, edit->entry.schedule))
+        return edit_fault(edit, LEDIG_EBAD_REQUEST, "schedule", "no such schedule in this company");
     struct update_entity *person = &entities[1];
     struct texts before = person->next.profile.numbers;
     bool changes = roster_rules_merge(&edit->entry, edit->fields, !edit->is_new, &person->next);
@@ -59,7 +68,7 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {"name", "numbers", "department", "role", "queues",
+static const char *const fields[] = {"name", "numbers", "department", "role", "queues", "schedule",
                                      "user", "company", "version",    NULL}; /* the last three as a GET gave them */
 
 const struct edit_kind user_kind = {.name = "user",
@@ -80,9 +89,10 @@ static json_t *list_of(const struct texts *texts) {
 
 static json_t *document_of(const struct member *member) {
     const struct profile_record *profile = member_profile(member);
-    return json_pack("{s:s,s:s*,s:o,s:s*,s:s,s:o}", "user", member_user(member), "name", profile->name, "numbers",
+    return json_pack("{s:s,s:s*,s:o,s:s*,s:s,s:o,s:s*}", "user", member_user(member), "name", profile->name, "numbers",
                      list_of(&profile->numbers), "department", profile->department, "role",
-                     profile->role ? profile->role : "member", "queues", list_of(&profile->queues));
+                     profile->role ? profile->role : "member", "queues", list_of(&profile->queues), "schedule",
+                     profile->schedule);
 }
 
 static void answer_one(const struct look *look) {

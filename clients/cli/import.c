@@ -91,7 +91,8 @@ const struct command import_command = {
     .summary = "bring a company's people, numbers and queues in from a file",
     .run = run,
     .help =
-        "\n  FILE.csv      columns user,name,numbers,department,role,queues; several numbers or queues with blanks\n"
+        "\n  FILE.csv      columns user,name,numbers,department,role,queues,schedule; several numbers or queues with "
+        "blanks\n"
         "                between; - for standard input\n"
         "  --company C   its id; made where it does not exist\n"
         "  --dry-run     only check the file\n"

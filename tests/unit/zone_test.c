@@ -143,7 +143,7 @@ static void clocks_show_what_the_c_library_says(void **state) {
     for (size_t n = 0; n < NAMES; n++) {
         struct zone *zone = open_zone(names[n]);
         set_zone(names[n]);
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < 10000; i++) {
             int64_t at_s = random_s(1971, i % 2 ? 2035 : 2200);
             if (shown_s(zone, at_s) != clock_s(at_s))
                 fail_msg("%s at %lld: %lld and not %lld", names[n], (long long)at_s, (long long)shown_s(zone, at_s),
@@ -153,16 +153,17 @@ static void clocks_show_what_the_c_library_says(void **state) {
     }
 }
 
-/* Every change of a century to the second: each half hour is compared with the next. */
+#define STEP_S 43200 /* no two switches lie so close */
+
 static void every_switch_comes_at_its_second(void **state) {
     (void)state;
     for (size_t n = 0; n < NAMES; n++) {
         struct zone *zone = open_zone(names[n]);
         set_zone(names[n]);
         int switches = 0;
-        for (int64_t at_s = date_day(1990, 1, 1) * 86400; at_s < date_day(2060, 1, 1) * 86400; at_s += 6 * 3600) {
-            if (clock_s(at_s + 6 * 3600) - clock_s(at_s) == 6 * 3600) continue;
-            int64_t low = at_s, high = at_s + 6 * 3600; /* the last moment before, and the first after */
+        for (int64_t at_s = date_day(1990, 1, 1) * 86400; at_s < date_day(2060, 1, 1) * 86400; at_s += STEP_S) {
+            if (clock_s(at_s + STEP_S) - clock_s(at_s) == STEP_S) continue;
+            int64_t low = at_s, high = at_s + STEP_S; /* the last moment before, and the first after */
             while (high - low > 1) {
                 int64_t middle = (low + high) / 2;
                 if (clock_s(middle) - middle == clock_s(low) - low)
@@ -188,10 +189,10 @@ static void a_local_time_is_the_first_moment_that_shows_it(void **state) {
         set_zone(names[n]);
         int64_t before = INT64_MIN;
         for (int64_t day = date_day(2026, 1, 1); day < date_day(2027, 1, 1); day++) {
-            for (int minute = 0; minute < 1440; minute += 15) {
+            for (int minute = 0; minute < 1440; minute += 30) {
                 int64_t wanted_s = day * 86400 + minute * 60, at_s = zone_instant(zone, day, minute) / SECOND;
                 assert_true(clock_s(at_s) >= wanted_s);
-                for (int64_t earlier_s = at_s - 1; earlier_s > at_s - 4 * 3600; earlier_s -= 599)
+                for (int64_t earlier_s = at_s - 1; earlier_s > at_s - 2 * 3600; earlier_s -= 1799)
                     assert_true(clock_s(earlier_s) < wanted_s);
                 assert_true(at_s >= before);
                 before = at_s;
