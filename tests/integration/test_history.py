@@ -2,7 +2,9 @@
 nobody else, kept as long as the company says, and gone at a word."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 
 import pytest
@@ -411,3 +413,37 @@ async def test_the_age_is_a_setting_of_the_company(company, switch):
     nobody = Office(company)
     nobody.id, nobody.token = unique("firm"), company.broker.token("root", "*", "operator")
     is_problem(nobody.http("PATCH", "", dict(call_history_days=3)), 404, "not_found")
+
+
+# ---- The command line ----
+
+def test_the_command_line_shows_it(company, switch):
+    """The person's own, as a table, as sums, and as the protocol has it."""
+    def ledig(*words):
+        return company.broker.ledig(*words, "--as", f"kari@{company.id}", env=dict(LEDIG_DATA=str(company.broker.data)))
+    done = ledig("calls")
+    assert (done.returncode, done.stdout) == (1, "") and "ledig consent call_history yes" in done.stderr
+    assert ledig("consent", "call_history", "yes").returncode == 0
+    done = ledig("calls")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no calls\n")
+    begin = now_ms() - 100_000
+    call, missed = unique("call"), unique("call")
+    switch.report(call, 1, user="kari", state="active", direction="in", peer=OUTSIDE, queue="support", at=begin)
+    switch.report(call, 2, state="ended", at=begin + 83_000)
+    switch.report(missed, 1, user="kari", state="ringing", direction="in", peer="evil\x1b[2J", at=begin + 90_000)
+    switch.report(missed, 2, state="ended", at=begin + 91_000)
+    lines = ledig("calls").stdout.splitlines()
+    assert len(lines) == 2 and "\x1b" not in lines[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d +in +missed +evil\S*", lines[0]), lines
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d +in +answered +0:01:23 +\+4799999999 +support", lines[1]), lines
+    done = ledig("calls", "--limit", "1")
+    assert len(done.stdout.splitlines()) == 1 and "older" in done.stderr
+    assert [" ".join(line.split()) for line in ledig("calls", "--sum", "--days", "2").stdout.splitlines()] == [
+        "all 2 calls: 2 in, 0 out, 0 internal; 1 answered, 1 missed; 0:01:23 talked",
+        "support 1 calls: 1 in, 0 out, 0 internal; 1 answered, 0 missed; 0:01:23 talked"]
+    answer = json.loads(ledig("calls", "--json").stdout)
+    assert answer["t"] == "answer" and [values[0] for values in answer["calls"]] == [missed, call]
+    for words, hint in (("calls ola", "one's own"), ("calls --limit 101", "from 1 to 100"), ("calls --limit x", "from 1"),
+                        ("calls --days 3", "--sum"), ("calls --sum --limit 3", "not for --sum"), ("calls --sum --days 0", "to 400")):
+        done = ledig(*words.split())
+        assert done.returncode == 2 and hint in done.stderr, (words, done)
