@@ -13,7 +13,7 @@ from broker_process import number, unique, wait_until
 from ledig_client import now_ms
 from test_calls import Switch, leg
 from test_claims import Desk, ready
-from test_hostile import redis
+from test_hostile import dump_of, redis, rewind
 from test_provisioning import Office
 from test_router import is_problem
 from test_routers import LEASE_MS
@@ -249,6 +249,23 @@ async def test_withdrawals_and_ends_of_calls_at_the_same_time_leave_nothing(comp
         ends = [asyncio.to_thread(switch.report, call, 2, state="ended") for call in calls]
         await asyncio.gather(*ends[:3], consent(kari, granted=False), *ends[3:])
         assert logs_of(company) == []
+
+
+async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
+    """The store goes back to the time before: the history that came back with it is destroyed again."""
+    broker = start_broker(verify_ms=100, grace_ms=100)
+    company = make_company(broker=broker)
+    switch, call = Switch(company), unique("call")
+    kari, = await history_of(company, "kari")
+    switch.report(call, 1, user="kari", state="active", direction="in")
+    switch.report(call, 2, state="ended")
+    dump = await asyncio.to_thread(dump_of, broker)
+    await consent(kari, granted=False)
+    await kari.until(lambda: await_consent(kari)["granted"] is False, "the withdrawal was heard of")
+    await rewind(broker, dump)
+    await asyncio.to_thread(wait_until, lambda: "withdrawal_kept" in broker.log(), "the store's other history was met")
+    await asyncio.to_thread(wait_until, lambda: logs_of(company) == [], "it is gone once more")
+    assert (await kari.refused("calls"))["code"] == "consent_required"
 
 
 async def test_who_leaves_takes_the_history_along(company, switch):
