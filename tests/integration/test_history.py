@@ -411,8 +411,11 @@ async def test_companies_that_nobody_loads_are_swept_too(start_broker, make_comp
     broker.stop()
     broker.start()
     old = now_ms() - 91 * DAY_MS
+    redis(broker, "EVAL", "for i = 1, 5000 do redis.call('SET', 'other:' .. i, 'x') end", 0)  # more than one search looks at
     redis(broker, "ZADD", key, *(word for i in range(1_200) for word in (old, f"{old}:c{i}")))  # more than one step takes
-    wait_until(lambda: redis(broker, "ZCARD", key) == "3", "the old ones go")
+    for i in range(8):  # of people that nobody remembers
+        redis(broker, "ZADD", f"ledig:{{{company.id}}}:log:calls:u{i}", old, f"{old}:c")
+    wait_until(lambda: redis(broker, "ZCARD", key) == "3" and logs_of(company) == [key, key + ":entries"], "the old ones go")
 
 
 async def test_the_age_is_a_setting_of_the_company(company, switch):
