@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIM_STEP 500    /* entries taken out by one command: far below a millisecond */
+#define TRIM_STEP 200    /* entries taken out by one command: well below a millisecond */
 #define FIND_STEP "1000" /* keys that one command looks at, of whatever kind: some 0.3 ms */
 #define PREFIX_CHARS_MAX 32
 #define DIGITS 24

@@ -2,7 +2,9 @@
 nobody else, kept as long as the company says, and gone at a word."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 
 import pytest
@@ -12,7 +14,7 @@ from ledig_client import now_ms
 from store_reader import Keys
 from test_calls import Switch, leg
 from test_claims import Desk, ready
-from test_hostile import redis
+from test_hostile import dump_of, redis, rewind
 from test_provisioning import Office
 from test_router import is_problem
 from test_routers import LEASE_MS
@@ -255,6 +257,23 @@ async def test_withdrawals_and_ends_of_calls_at_the_same_time_leave_nothing(comp
         assert logs_of(company) == []
 
 
+async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
+    """The store goes back to the time before: the history that came back with it is destroyed again."""
+    broker = start_broker(verify_ms=100, grace_ms=100)
+    company = make_company(broker=broker)
+    switch, call = Switch(company), unique("call")
+    kari, = await history_of(company, "kari")
+    switch.report(call, 1, user="kari", state="active", direction="in")
+    switch.report(call, 2, state="ended")
+    dump = await asyncio.to_thread(dump_of, broker)
+    await consent(kari, granted=False)
+    await kari.until(lambda: await_consent(kari)["granted"] is False, "the withdrawal was heard of")
+    await rewind(broker, dump)
+    await asyncio.to_thread(wait_until, lambda: "withdrawal_kept" in broker.log(), "the store's other history was met")
+    await asyncio.to_thread(wait_until, lambda: logs_of(company) == [], "it is gone once more")
+    assert (await kari.refused("calls"))["code"] == "consent_required"
+
+
 async def test_who_leaves_takes_the_history_along(company, switch):
     kari, call = (await history_of(company, "kari"))[0], unique("call")
     switch.report(call, 1, user="kari", state="active", direction="in")
@@ -398,8 +417,11 @@ async def test_companies_that_nobody_loads_are_swept_too(start_broker, make_comp
     broker.stop()
     broker.start()
     old = now_ms() - 91 * DAY_MS
+    redis(broker, "EVAL", "for i = 1, 5000 do redis.call('SET', 'other:' .. i, 'x') end", 0)  # more than one search looks at
     redis(broker, "ZADD", key, *(word for i in range(1_200) for word in (old, f"{old}:c{i}")))  # more than one step takes
-    wait_until(lambda: redis(broker, "ZCARD", key) == "3", "the old ones go")
+    for i in range(8):  # of people that nobody remembers
+        redis(broker, "ZADD", f"ledig:{{{company.id}}}:log:calls:u{i}", old, f"{old}:c")
+    wait_until(lambda: redis(broker, "ZCARD", key) == "3" and logs_of(company) == [key, key + ":entries"], "the old ones go")
 
 
 async def test_the_age_is_a_setting_of_the_company(company, switch):
@@ -417,3 +439,37 @@ async def test_the_age_is_a_setting_of_the_company(company, switch):
     nobody = Office(company)
     nobody.id, nobody.token = unique("firm"), company.broker.token("root", "*", "operator")
     is_problem(nobody.http("PATCH", "", dict(call_history_days=3)), 404, "not_found")
+
+
+# ---- The command line ----
+
+def test_the_command_line_shows_it(company, switch):
+    """The person's own, as a table, as sums, and as the protocol has it."""
+    def ledig(*words):
+        return company.broker.ledig(*words, "--as", f"kari@{company.id}", env=dict(LEDIG_DATA=str(company.broker.data)))
+    done = ledig("calls")
+    assert (done.returncode, done.stdout) == (1, "") and "ledig consent call_history yes" in done.stderr
+    assert ledig("consent", "call_history", "yes").returncode == 0
+    done = ledig("calls")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no calls\n")
+    begin = now_ms() - 100_000
+    call, missed = unique("call"), unique("call")
+    switch.report(call, 1, user="kari", state="active", direction="in", peer=OUTSIDE, queue="support", at=begin)
+    switch.report(call, 2, state="ended", at=begin + 83_000)
+    switch.report(missed, 1, user="kari", state="ringing", direction="in", peer="evil\x1b[2J", at=begin + 90_000)
+    switch.report(missed, 2, state="ended", at=begin + 91_000)
+    lines = ledig("calls").stdout.splitlines()
+    assert len(lines) == 2 and "\x1b" not in lines[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d +in +missed +evil\S*", lines[0]), lines
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d +in +answered +0:01:23 +\+4799999999 +support", lines[1]), lines
+    done = ledig("calls", "--limit", "1")
+    assert len(done.stdout.splitlines()) == 1 and "older" in done.stderr
+    assert [" ".join(line.split()) for line in ledig("calls", "--sum", "--days", "2").stdout.splitlines()] == [
+        "all 2 calls: 2 in, 0 out, 0 internal; 1 answered, 1 missed; 0:01:23 talked",
+        "support 1 calls: 1 in, 0 out, 0 internal; 1 answered, 0 missed; 0:01:23 talked"]
+    answer = json.loads(ledig("calls", "--json").stdout)
+    assert answer["t"] == "answer" and [values[0] for values in answer["calls"]] == [missed, call]
+    for words, hint in (("calls ola", "one's own"), ("calls --limit 101", "from 1 to 100"), ("calls --limit x", "from 1"),
+                        ("calls --days 3", "--sum"), ("calls --sum --limit 3", "not for --sum"), ("calls --sum --days 0", "to 400")):
+        done = ledig(*words.split())
+        assert done.returncode == 2 and hint in done.stderr, (words, done)

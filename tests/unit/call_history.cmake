@@ -1,0 +1,1 @@
+set(call_history_libraries ledig_service)
