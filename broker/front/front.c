@@ -123,8 +123,9 @@ static void on_library_log(int level, const char *line) {
 #define FOR_ALL "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
 #define FOR_BROWSERS FOR_ALL "Content-Security-Policy: " CONTENT_POLICY "\r\nReferrer-Policy: no-referrer\r\n"
 #define CONTENT_POLICY "default-src 'none'; frame-ancestors 'none'"
-#define ONLY_TLS "max-age=31536000" /* for a year (RFC 6797); not for the names below this one, which may be others'   \
-                                     */
+#define ONLY_TLS                                                                                                       \
+    "max-age=31536000" /* for a year (RFC 6797); not for the names below this one, which may be others'                \
+                        */
 #define WITH_TLS "Strict-Transport-Security: " ONLY_TLS "\r\n"
 
 static const char *headers_of(const struct front *front) {
