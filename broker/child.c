@@ -47,6 +47,7 @@ static void take_report(struct child *child) {
     }
     child->heard_ms = uv_now(child->loop);
     child->ready = report->ready != 0;
+    child->descriptors = report->descriptors;
     child->metrics = report->metrics;
     if (child->ready != was) child->changed(child->arg);
 }

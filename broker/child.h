@@ -29,6 +29,7 @@ struct child {
     uint64_t starts;
     struct report report;       /* the one that is coming in … */
     size_t report_bytes;        /* … so far */
+    uint64_t descriptors;       /* as it last said */
     struct metrics metrics;     /* of the last whole one of the process that runs */
     struct metrics ended;       /* counters of those before it */
     void (*changed)(void *arg); /* it was started, or its readiness changed */

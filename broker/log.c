@@ -1,4 +1,5 @@
 #include "broker/log.h"
+#include "broker/log_line.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +17,12 @@ void log_open(enum log_level least, const char *process) {
     log_process = process;
 }
 
-static size_t bounded(int written, size_t room) {
-    return written < 0 ? 0 : (size_t)written < room ? (size_t)written : room - 1;
+static void append(struct log_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(struct log_line *line, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    log_line_append(line, format, values);
+    va_end(values);
 }
 
 void log_event(enum log_level level, const char *event, const char *fields, ...) {
@@ -25,22 +30,19 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     if (level < log_least) return;
     struct timespec now;
     struct tm utc;
-    char line[LINE_BYTES_MAX], when[32];
+    char text[LINE_BYTES_MAX], when[32], milliseconds[8];
+    struct log_line line = {.text = text, .size = sizeof text - 1}; /* one for the end of the line */
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
-    size_t room = sizeof line - 1; /* for the end of the line */
-    size_t length = bounded(snprintf(line, room, "time=%s.%03ldZ level=%s process=%s event=%s ", when,
-                                     now.tv_nsec / 1000000, names[level], log_process, event),
-                            room);
-    va_list arguments;
-    va_start(arguments, fields);
-    length += bounded(vsnprintf(line + length, room - length, fields, arguments), room - length);
-    va_end(arguments);
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)line[i] < ' ' || line[i] == 127) line[i] = '?';
-    while (length > 0 && line[length - 1] == ' ')
-        length--;
-    line[length++] = '\n';
-    if (write(STDERR_FILENO, line, length) < 0) return; /* nobody to tell */
+    snprintf(milliseconds, sizeof milliseconds, "%03d", (int)(now.tv_nsec / 1000000));
+    append(&line, "time=%s.%sZ level=%s process=%s event=%s ", when, milliseconds, names[level], log_process, event);
+    va_list values;
+    va_start(values, fields);
+    log_line_append(&line, fields, values);
+    va_end(values);
+    while (line.length > 0 && text[line.length - 1] == ' ')
+        line.length--;
+    text[line.length++] = '\n';
+    if (write(STDERR_FILENO, text, line.length) < 0) return; /* nobody to tell */
 }

@@ -9,8 +9,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
  * LOG_INFO and "". The text is kept, not copied. */
 void log_open(enum log_level least, const char *process);
 
-/* Writes `time=… level=… process=… event=EVENT FIELDS` in one write. The fields are "key=value key=\"v a l\"". Control
- * characters are replaced, so that no value can begin a line of its own. */
+/* Writes `time=… level=… process=… event=EVENT FIELDS` in one write. The fields are "key=value key=\"v a l\"". No value
+ * can begin a line or a field of its own: see log_line.h, which also says which conversions there are. */
 void log_event(enum log_level level, const char *event, const char *fields, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -31,7 +31,8 @@ static size_t look_at_all(const struct metrics_page *page, struct known_process 
     if (page->has_redis) look(&known[count++], "redis", page->redis, page->redis_starts);
     for (size_t i = 0; i < page->count; i++) {
         child_name(&page->children[i], name, sizeof name);
-        look(&known[count++], name, page->children[i].pid, page->children[i].starts);
+        look(&known[count], name, page->children[i].pid, page->children[i].starts);
+        known[count++].now.descriptors = page->children[i].descriptors;
     }
     return count;
 }

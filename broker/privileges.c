@@ -26,12 +26,19 @@ static int fail(const char *what, const char *about, char *why, size_t size) {
 
 /* ---- Capabilities ---- */
 
-/* The C library has no function for it. */
+/* The C library has no functions for it. Where there is nothing to give up nothing is asked for: whoever started us may
+ * have forbidden even that. */
 static int keep_capabilities(uint64_t kept) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
-    for (int i = 0; i < 2; i++)
-        data[i].effective = data[i].permitted = data[i].inheritable = (uint32_t)(kept >> (32 * i));
+    bool has_more = false;
+    if (syscall(SYS_capget, &header, data) != 0) return LEDIG_EIO;
+    for (int i = 0; i < 2; i++) {
+        uint32_t part = (uint32_t)(kept >> (32 * i));
+        has_more |= ((data[i].effective | data[i].permitted | data[i].inheritable) & ~part) != 0;
+        data[i].effective = data[i].permitted = data[i].inheritable = part;
+    }
+    if (!has_more && kept == 0) return 0;
     return syscall(SYS_capset, &header, data) == 0 ? 0 : LEDIG_EIO;
 }
 

@@ -78,10 +78,26 @@ static const char *const deadly[] = {"execve",
 
 /* Looking for leaks at the end stops all threads by ptrace from a process of its own; a report reads /proc and may be
  * made readable by another program. */
-static const char *const of_sanitizers[] = {"ptrace",    "clone",    "fork",   "vfork",       "execve",
-                                            "wait4",     "open",     "tgkill", "prctl",       "kill",
-                                            "dup2",      "pipe",     "unlink", "personality", "sched_setaffinity",
-                                            "setrlimit", "prlimit64"};
+static const char *const of_sanitizers[] = {"getdents",
+                                            "tkill",
+                                            "ptrace",
+                                            "clone",
+                                            "fork",
+                                            "vfork",
+                                            "execve",
+                                            "wait4",
+                                            "open",
+                                            "tgkill",
+                                            "prctl",
+                                            "kill",
+                                            "dup2",
+                                            "pipe",
+                                            "unlink",
+                                            "personality",
+                                            "sched_setaffinity",
+                                            "setrlimit",
+                                            "prlimit64",
+                                            "process_vm_readv"};
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -133,13 +149,16 @@ static int add_sockets(scmp_filter_ctx filter) {
     return error ? error : add_equal(filter, "socketpair", 0, AF_UNIX);
 }
 
-/* libuv starts threads for the resolver, and for what takes long. Another process would need CLONE_THREAD to be unset;
- * of clone3 the flags cannot be seen, and the C library takes clone where that fails so (ENOSYS). */
+/* libuv starts threads for the resolver, and for what takes long. Of clone3 the flags cannot be seen, and the C library
+ * takes clone where it is told that there is no such call. */
 static int add_threads(scmp_filter_ctx filter) {
     int call = number("clone3");
     if (call != __NR_SCMP_ERROR && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0) != 0) return LEDIG_EIO;
-    int error = add_if(filter, "clone", 0, CLONE_THREAD, CLONE_THREAD);
-    if (!error) error = add_equal(filter, "tgkill", 0, (unsigned)getpid()); /* abort() */
+    return LEDIG_SANITIZED ? 0 : add_if(filter, "clone", 0, CLONE_THREAD, CLONE_THREAD);
+}
+
+static int add_own(scmp_filter_ctx filter) {
+    int error = add_equal(filter, "tgkill", 0, (unsigned)getpid()); /* abort() */
     if (!error) error = add_equal(filter, "prctl", 0, PR_SET_NAME);
     if (!error) error = add_equal(filter, "prctl", 0, PR_SET_VMA); /* names of memory areas, of newer C libraries */
     return error ? error : add_equal(filter, "prlimit64", 0, 0);
@@ -154,8 +173,9 @@ static int fill(scmp_filter_ctx filter) {
         if (!error) error = add(filter, SCMP_ACT_ALLOW, of_sanitizers, COUNT(of_sanitizers));
     } else {
         if (!error) error = add(filter, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly));
-        if (!error) error = add_threads(filter);
+        if (!error) error = add_own(filter);
     }
+    if (!error) error = add_threads(filter);
     if (!error) error = add_files(filter);
     if (!error) error = add_memory(filter);
     return error ? error : add_sockets(filter);

@@ -2,6 +2,7 @@
 #include "broker/config.h"
 #include "broker/front/front.h"
 #include "broker/log.h"
+#include "broker/metrics/process.h"
 #include "broker/metrics/pulse.h"
 #include "broker/metrics/report.h"
 #include "broker/privacy/vault.h"
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 10        /* for readiness, until it is there */
+#define COUNT_MS 10000    /* between two counts of descriptors: before Linux 6.2 each of them has to be walked over */
 #define DRAIN_MS_MAX 3000 /* for the clients to close after `bye` */
 
 struct worker {
@@ -37,7 +39,8 @@ struct worker {
     uv_timer_t timer; /* reports; while ending, waits for the clients to go */
     struct metrics metrics;
     struct pulse pulse;
-    uint64_t reported_ms, ending_since_ms; /* the loop's time */
+    struct process process;                            /* how it was at counted_ms */
+    uint64_t counted_ms, reported_ms, ending_since_ms; /* the loop's time */
     bool ready, ending;
     char password[CONFIG_TEXT_BYTES];
 };
@@ -49,12 +52,20 @@ static int fail(const char *what, const char *why) {
 
 /* ---- Reporting ---- */
 
+static void count_descriptors(struct worker *worker) {
+    if (worker->counted_ms && worker->reported_ms - worker->counted_ms < COUNT_MS) return;
+    worker->counted_ms = worker->reported_ms;
+    if (process_look(getpid(), &worker->process) != 0) log_event(LOG_WARNING, "not_counted", "pid=%d", (int)getpid());
+}
+
 static void report(struct worker *worker) {
     worker->reported_ms = uv_now(&worker->loop);
+    count_descriptors(worker);
     pulse_measure(&worker->pulse);
     service_measure(worker->service);
     if (worker->front) front_measure(worker->front);
-    int error = report_write((int)worker->config->report_fd, worker->ready, &worker->metrics);
+    int error =
+        report_write((int)worker->config->report_fd, worker->ready, worker->process.descriptors, &worker->metrics);
     if (error == LEDIG_EIO) _exit(1); /* the supervisor is gone, and its other children with it */
     if (error) worker->metrics.reports_missed++;
 }

@@ -19,25 +19,25 @@ static int read_resident(pid_t pid, uint64_t *bytes) {
 }
 
 /* Since Linux 6.2 the directory's size is their number; before, each has to be walked over. */
-static int count_descriptors(pid_t pid, uint64_t *count) {
+static void count_descriptors(pid_t pid, uint64_t *count) {
     char path[64];
     struct stat status;
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
     if (stat(path, &status) == 0 && status.st_size > 0) {
         *count = (uint64_t)status.st_size;
-        return 0;
+        return;
     }
     DIR *directory = opendir(path);
-    if (!directory) return LEDIG_EIO;
+    if (!directory) return;
     const struct dirent *entry;
     while ((entry = readdir(directory)))
         if (entry->d_name[0] != '.') ++*count;
     closedir(directory);
-    return 0;
 }
 
 int process_look(pid_t pid, struct process *process) {
     *process = (struct process){0};
     int error = read_resident(pid, &process->resident_bytes);
-    return error ? error : count_descriptors(pid, &process->descriptors);
+    if (!error) count_descriptors(pid, &process->descriptors);
+    return error;
 }

@@ -7,7 +7,7 @@
 
 struct process {
     uint64_t resident_bytes;
-    uint64_t descriptors; /* open ones */
+    uint64_t descriptors; /* open ones; 0 of a process that does not let us look */
 };
 
 /* 0, or LEDIG_EIO where there is no such process any more; then all is 0. */

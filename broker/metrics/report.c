@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-int report_write(int fd, bool ready, const struct metrics *metrics) {
-    struct report report = {
-        .magic = REPORT_MAGIC, .bytes = (uint32_t)sizeof report, .ready = ready, .metrics = *metrics};
+int report_write(int fd, bool ready, uint64_t descriptors, const struct metrics *metrics) {
+    struct report report = {.magic = REPORT_MAGIC,
+                            .bytes = (uint32_t)sizeof report,
+                            .ready = ready,
+                            .descriptors = descriptors,
+                            .metrics = *metrics};
     ssize_t written = write(fd, &report, sizeof report);
     if (written == (ssize_t)sizeof report) return 0;
     return written < 0 && errno == EPIPE ? LEDIG_EIO : LEDIG_EUNAVAILABLE;

@@ -12,14 +12,15 @@
 
 struct report {
     uint32_t magic, bytes;
-    uint64_t ready; /* 0 or 1 */
+    uint64_t ready;       /* 0 or 1 */
+    uint64_t descriptors; /* open ones: the supervisor may not look into a worker */
     struct metrics metrics;
 };
 
 _Static_assert(sizeof(struct report) <= PIPE_BUF, "a larger report could be torn apart");
 
 /* Never waits. 0, LEDIG_EUNAVAILABLE where the pipe is full, or LEDIG_EIO where nobody hears any more. */
-int report_write(int fd, bool ready, const struct metrics *metrics);
+int report_write(int fd, bool ready, uint64_t descriptors, const struct metrics *metrics);
 
 bool report_is_good(const struct report *report);
 

@@ -233,6 +233,7 @@ static _Noreturn void become_redis(const struct embedded_redis *redis, const cha
     static const int defaults[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2};
     char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "redis.conf", NULL};
     sigset_t none;
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* the right to low ports is not for it */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(0); /* it ended before that took hold */
     setpgid(0, 0);                     /* a Ctrl-C in the terminal is for the supervisor, which ends us last */

@@ -1,5 +1,5 @@
-"""The apps' port with TLS: the same protocol end to end, what it refuses, tickets that any worker takes, and a
-certificate that is renewed under those who are connected."""
+"""TLS for apps and for routers: the same protocol end to end, what it refuses, tickets that any worker takes, a certificate
+that is renewed under those who are connected, and that nobody is served in plain text but this machine."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import time
 import pytest
 
 from broker_process import PATIENCE_S, wait_until
-from ledig_client import RawSocket, encode
+from ledig_client import App, RawSocket, encode
 from test_fanout import rows_of_round
 from test_metrics import Metrics, until
 from test_start import assert_one_clear_line, start
@@ -56,8 +56,8 @@ def secure_broker(start_broker, pair):
     return begin
 
 
-def address(broker):
-    host, _, port = broker.url.partition("//")[2].partition("/")[0].rpartition(":")
+def address(broker, url=None):
+    host, _, port = (url or broker.url).partition("//")[2].partition("/")[0].rpartition(":")
     return host, int(port)
 
 
@@ -68,19 +68,23 @@ def client(version=None):
     return context
 
 
-def connect(broker, context=None, session=None, receive_bytes=None):
+def connect(broker, context=None, session=None, receive_bytes=None, url=None):
     """A TLS connection on which bytes are sent as they are."""
     line = socket.socket()
     if receive_bytes:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     line.settimeout(PATIENCE_S)
-    line.connect(address(broker))
+    line.connect(address(broker, url))
     return (context or client()).wrap_socket(line, server_hostname="127.0.0.1", session=session)
 
 
 def get(line, path="/nothing", more=""):
     """The answer to a request on a line that is kept: (status, body)."""
     line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
+    return read_answer(line)
+
+
+def read_answer(line):
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += line.recv(4096)
@@ -221,6 +225,100 @@ async def test_one_who_does_not_take_its_answers_gets_them_all_in_the_end(secure
             answered.append(message["id"])
     assert answered == sorted(answered)
     line.close()
+
+
+# ---- Routers ----
+
+
+@pytest.fixture
+def secure_router(secure_broker, pair, tmp_path):
+    """Both ports with TLS, each with a certificate of its own: (the broker, the routers' pair)."""
+    own = make_pair(tmp_path, "routers")
+    with open(os.environ["SSL_CERT_FILE"], "ab") as trusted:
+        trusted.write(own[0].read_bytes())
+    return secure_broker(router_tls_cert=own[0], router_tls_key=own[1]), own
+
+
+def ask(line, path, token, method="GET", body=b""):
+    """A request of a router on a line that is kept: (status, JSON)."""
+    line.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+                 f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    return read_answer(line)
+
+
+async def test_a_router_asks_and_provisions_by_tls(secure_router, make_company, tmp_path):
+    broker, _ = secure_router
+    assert broker.router_url.startswith("https://") and f"routers {broker.router_url}" in broker.ready_line
+    token = broker.token("boss", "acme", "admin")
+    people = tmp_path / "people.csv"
+    people.write_text("user,name,numbers,department,role,queues\nkari,Kari Prøvesen,+4710009871,Drift,member,\n")
+    done = broker.ledig("import", people, "--company", "acme", "--data", broker.data, "--url", broker.router_url,
+                        env=dict(LEDIG_TOKEN=token, SSL_CERT_FILE=os.environ["SSL_CERT_FILE"]))
+    assert done.returncode == 0, done.stderr
+    router = broker.token("router", "acme", "router")
+    with connect(broker, url=broker.router_url) as line:
+        assert common_name(line) == "routers"
+        for _ in range(3):  # the line is kept
+            status, answer = ask(line, "/v1/route?to=%2B4710009871", router)
+            assert status == 200 and json.loads(answer)["user"] == "kari"
+        many = json.dumps(["+4710009871"] * 1000).encode()  # some 15 records to read, and more to write
+        status, answer = ask(line, "/v1/route", router, "POST", many)
+        assert status == 200 and len(answer) > 3 * 16384 and len(json.loads(answer)) in (1, 1000)
+    with connect(broker) as line:
+        assert common_name(line) == "first"
+
+
+def test_plain_text_on_the_routers_port_is_closed(secure_router):
+    broker, _ = secure_router
+    with socket.create_connection(address(broker, broker.router_url), PATIENCE_S) as line:
+        line.sendall(b"GET /v1/route?to=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        came = line.recv(4096)
+        assert came == b"" or came[0] == 0x15, came
+
+
+@pytest.mark.filterwarnings("ignore:.*TLSv1.*:DeprecationWarning")
+@pytest.mark.parametrize("port", ["apps", "routers"])
+def test_the_server_chooses_and_only_from_modern_ciphers(secure_router, port):
+    broker, _ = secure_router
+    url = broker.url if port == "apps" else broker.router_url
+    version_12 = client(ssl.TLSVersion.TLSv1_2)
+    version_12.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256")
+    with connect(broker, version_12, url=url) as line:
+        assert line.cipher()[0] == "ECDHE-ECDSA-AES128-GCM-SHA256", "the client's order, and not ours"
+    version_12.set_ciphers("ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256")
+    with connect(broker, version_12, url=url) as line:
+        assert "CHACHA20" in line.cipher()[0], "a phone without AES in hardware puts it first"
+    for weak in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-CCM8"):
+        version_12.set_ciphers(weak)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            connect(broker, version_12, url=url)
+
+
+# ---- As others judge it ----
+
+# Versions, ciphers, what the server prefers, its defaults, headers and the faults with a name: half a minute a port.
+# What it finds beyond LOW is none of the broker's: the certificate is a test's own.
+CHECKS = ["--protocols", "--std", "--fs", "--server-preference", "--headers", "--renegotiation", "--compression", "--heartbleed",
+          "--ccs-injection", "--ticketbleed", "--robot", "--fallback", "--poodle", "--sweet32", "--beast", "--lucky13", "--rc4", "--drown",
+          "--logjam", "--freak"]
+SEVERE = {"MEDIUM", "HIGH", "CRITICAL", "FATAL", "WARN"}
+
+
+@pytest.mark.slow(300)
+@pytest.mark.parametrize("port", ["apps", "routers"])
+def test_testssl_finds_nothing_above_low(secure_router, tmp_path, port):
+    broker, _ = secure_router
+    host, number = address(broker, broker.url if port == "apps" else broker.router_url)
+    report = tmp_path / "testssl.json"
+    done = subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "one", "--connect-timeout", "10",
+                           "--openssl-timeout", "10", "--jsonfile", report, *CHECKS, f"{host}:{number}"],
+                          capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL)
+    findings = json.loads(report.read_text())
+    known = {finding["id"] for finding in findings}
+    assert {"TLS1_2", "TLS1_3", "heartbleed", "cipher_order"} <= known, done.stdout[-3000:]
+    assert len(findings) > 40, done.stdout[-3000:]
+    bad = [finding for finding in findings if finding["severity"] in SEVERE]
+    assert not bad, json.dumps(bad, indent=1)
 
 
 # ---- What it refuses ----
@@ -427,6 +525,90 @@ async def test_a_broken_renewal_is_logged_and_the_old_certificate_kept(secure_br
     ola = await company.app("ola")
     await ola.set("dnd")
     await kari.sees("ola", availability="dnd")
+
+
+@pytest.mark.parametrize("port", ["apps", "routers"])
+async def test_a_signal_has_it_read_at_once_by_all_workers(start_broker, make_company, pair, tmp_path, port):
+    """With so long a time between two looks that these cannot be what was it."""
+    own = make_pair(tmp_path, "routers")
+    with open(os.environ["SSL_CERT_FILE"], "ab") as trusted:
+        trusted.write(own[0].read_bytes())
+    broker = start_broker(workers=2, tls_cert=pair[0], tls_key=pair[1], router_tls_cert=own[0], router_tls_key=own[1],
+                          tls_look_ms=3_600_000)
+    pids = broker.processes()
+    watcher = await App.connect(broker.url)
+    url, old = (broker.url, pair) if port == "apps" else (broker.router_url, own)
+    with connect(broker, url=url) as kept:
+        cert, key = make_pair(tmp_path, "second")
+        with open(os.environ["SSL_CERT_FILE"], "ab") as trusted:
+            trusted.write(cert.read_bytes())
+        replace(old[0], cert)
+        replace(old[1], key)
+        broker.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: broker.log().count("certificate_loaded") == 6, "three workers have read theirs, twice")
+
+        def serving():
+            with connect(broker, url=url) as line:
+                return common_name(line)
+        assert {serving() for _ in range(8)} == {"second"}
+        assert get(kept)[0] in (401, 404), "one that was open was dropped"
+    assert not watcher.closed and broker.processes() == pids
+
+
+def test_a_signal_has_files_read_again_that_look_the_same(start_broker, pair):
+    """A key that could not be read for its mode: nothing of what is looked at changes when that is mended."""
+    broker = start_broker(tls_cert=pair[0], tls_key=pair[1], tls_look_ms=50)
+    pair[1].chmod(0o644)
+    os.utime(pair[1])
+    wait_until(lambda: "certificate_kept" in broker.log(), "it is logged")
+    pair[1].chmod(0o600)
+    broker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: broker.log().count("certificate_loaded") == 2, "it is read")
+
+
+def test_signals_from_the_first_moment_on_end_no_worker(start_broker):
+    """Also those that come before a worker can hear them, with and without TLS."""
+    broker = start_broker()
+    for index in range(20):
+        if index % 5 == 0:
+            os.kill(broker.worker_pid(), signal.SIGKILL)
+        broker.process.send_signal(signal.SIGHUP)
+    broker.wait_ready()
+    ends = [line for line in broker.log().splitlines() if "event=worker_ended" in line]
+    assert ends and all("signal=9" in line for line in ends), ends
+
+
+# ---- Others reach it by TLS, or not at all ----
+
+HERE, ALL, ALL_6 = "127.0.0.1:0", "0.0.0.0:0", "[::]:0"
+USER = ("--user", "root") if os.geteuid() == 0 else ()
+
+
+@pytest.mark.parametrize("listen, word", [((ALL, HERE, HERE), "--tls-cert"), ((HERE, ALL, HERE), "--router-tls-cert"), ((HERE, HERE, ALL), "--ops-listen"),
+                                          ((ALL_6, HERE, HERE), "--tls-cert"), ((HERE, ALL_6, HERE), "--router-tls-cert"),
+                                          (("[::ffff:0.0.0.0]:0", HERE, HERE), "--tls-cert")])
+def test_plain_text_for_others_is_refused(tmp_path, listen, word):
+    result = start(tmp_path / "data", *USER, listen=listen)
+    assert_one_clear_line(result, word)
+    assert "--insecure" in result[1][0] and "127.0.0.1" in result[1][0]
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("which", ["all", "--insecure"])
+def test_with_tls_or_told_to_others_are_served(start_broker, pair, which):
+    user = dict(user="root") if os.geteuid() == 0 else {}
+    if which == "all":
+        broker = start_broker(listen=ALL, router_listen=ALL, tls_cert=pair[0], tls_key=pair[1], router_tls_cert=pair[0],
+                              router_tls_key=pair[1], **user)
+        assert broker.url.startswith("wss://0.0.0.0") and broker.router_url.startswith("https://0.0.0.0")
+    else:
+        broker = start_broker(listen=ALL, router_listen="127.0.0.2:0", ops_listen=ALL, insecure="yes", **user)
+        assert broker.url.startswith("ws://0.0.0.0")
+
+
+@pytest.mark.parametrize("here", ["127.0.0.2:0", "localhost:0", "[::1]:0"])
+def test_this_machine_is_served_in_plain_text(start_broker, here):
+    assert start_broker(listen=here, router_listen=here).is_ready()
 
 
 # ---- A start that cannot be ----

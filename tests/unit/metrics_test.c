@@ -92,9 +92,9 @@ static void a_report_goes_through_a_pipe_whole_or_not_at_all(void **state) {
     struct report report;
     unsigned written = 0;
     assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
-    while (report_write(ends[1], true, &metrics) == 0)
+    while (report_write(ends[1], true, 7, &metrics) == 0)
         written++;
-    assert_int_equal(report_write(ends[1], true, &metrics), LEDIG_EUNAVAILABLE);
+    assert_int_equal(report_write(ends[1], true, 7, &metrics), LEDIG_EUNAVAILABLE);
     for (unsigned i = 0; i < written; i++) {
         assert_int_equal(read(ends[0], &report, sizeof report), sizeof report);
         assert_true(report_is_good(&report));
@@ -103,7 +103,7 @@ static void a_report_goes_through_a_pipe_whole_or_not_at_all(void **state) {
     assert_int_equal(read(ends[0], &report, sizeof report), -1);
     close(ends[0]);
     signal(SIGPIPE, SIG_IGN);
-    assert_int_equal(report_write(ends[1], true, &metrics), LEDIG_EIO);
+    assert_int_equal(report_write(ends[1], true, 7, &metrics), LEDIG_EIO);
     close(ends[1]);
     report.bytes--;
     assert_false(report_is_good(&report)); /* of another program */

@@ -1,0 +1,1 @@
+set(log_line_libraries ledig_log)
