@@ -1,3 +1,4 @@
+#include "broker/front/direct.h"
 #include "broker/front/front_state.h"
 #include "broker/log.h"
 #include "protocol/errors.h"
@@ -92,6 +93,15 @@ static void set_options(const struct front *front, int fd) {
     if (front->stall_ms) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &front->stall_ms, sizeof front->stall_ms);
 }
 
+/* Where requests are answered, and in plain text. */
+static bool is_direct(const struct front *front) {
+    return front->http.handler && !front->tls;
+}
+
+static void on_due(uv_timer_t *timer) {
+    direct_look(timer->data);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
     struct front *front = poll->data;
     struct lws_vhost *vhost = lws_get_vhost_by_name(front->context, "default");
@@ -107,7 +117,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
         if (fd < 0) return; /* a connection that broke off before it was taken is none */
         front->http.metrics->accepted++;
         set_options(front, fd);
-        lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
+        if (is_direct(front))
+            direct_take(front, fd);
+        else
+            lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
     }
 }
 
@@ -181,6 +194,7 @@ static int listen_on(struct front *front, const struct front_options *options) {
     front->poll.data = front->pause.data = front->ending.data = front;
     uv_timer_init(front->loop, &front->pause);
     uv_timer_init(front->loop, &front->ending);
+    if (is_direct(front)) uv_timer_start(&front->due, on_due, DIRECT_LOOK_MS, DIRECT_LOOK_MS);
     front->accepting = true;
     return uv_poll_start(&front->poll, UV_READABLE, on_acceptable) == 0 ? 0 : LEDIG_EIO;
 }
@@ -192,8 +206,9 @@ static void on_look(uv_timer_t *timer) {
 
 static int open_tls(struct front *front, const struct front_options *options) {
     char why[2 * PATH_MAX + 128];
-    front->look.data = front;
+    front->look.data = front->due.data = front;
     uv_timer_init(front->loop, &front->look);
+    uv_timer_init(front->loop, &front->due);
     if (!options->tls_cert) return 0;
     if (tls_open(options->tls_cert, options->tls_key, options->data_dir, &front->tls, why, sizeof why) != 0) {
         log_event(LOG_ERROR, "tls_refused", "why=\"%s\"", why);
@@ -257,6 +272,7 @@ static void on_ending(uv_timer_t *timer) {
     close_handle(front, (uv_handle_t *)&front->pause);
     close_handle(front, (uv_handle_t *)&front->ending);
     close_handle(front, (uv_handle_t *)&front->look);
+    close_handle(front, (uv_handle_t *)&front->due);
 }
 
 void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
@@ -267,6 +283,8 @@ void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
     front_stop_accepting(front);
     uv_timer_stop(&front->pause);
     uv_timer_stop(&front->look);
+    uv_timer_stop(&front->due);
+    direct_close(front);
     uv_timer_start(&front->ending, on_ending, ENDING_MS, ENDING_MS);
     lws_context_destroy(front->context);
 }
