@@ -7,6 +7,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkgconf|pkg-config ca-certificates
 
 packages_test="g++ clang libclang-rt-dev|libclang-rt-14-dev clang-format libcmocka-dev
   python3 python3-pytest python3-websockets python3-msgpack python3-nacl prometheus testssl.sh systemd nats-server mosquitto
+  nginx wrk
   kamailio kamailio-utils-modules kamailio-extra-modules sip-tester"
 
 packages_have() {
@@ -51,7 +52,7 @@ packages_install_as_root() {
         printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy || return 1
     fi
     apt-get install -y -qq --no-install-recommends $chosen >/dev/null || return 1
-    for service in redis-server valkey-server prometheus testssl.sh systemd nats-server mosquitto kamailio; do
+    for service in redis-server valkey-server prometheus nats-server mosquitto nginx kamailio; do
         case "$chosen " in
         *" $service "*)
             if command -v systemctl >/dev/null; then systemctl --quiet disable $service 2>/dev/null || true; fi ;;

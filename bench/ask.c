@@ -5,6 +5,7 @@
  * right person, do what the rule says for exactly that change, and never go back behind an answer that was there before
  * it was asked. How far answers lag behind what was acknowledged is a figure; at the end every number must show the
  * last change. */
+#include "bench/against_nginx.h"
 #include "bench/asking.h"
 #include "bench/figures.h"
 #include "bench/terminal.h"
@@ -138,6 +139,7 @@ static int catch_up(struct scenario *scenario) {
 struct asked { /* what came of it */
     double seconds, router_s;
     uint64_t unsettled;
+    struct against_nginx against;
 };
 
 static double per(double value, double by) {
@@ -158,6 +160,8 @@ static json_t *make_report(const struct asking *asking, const struct asked *aske
     json_object_set_new(more, "answers", answers);
     json_object_set_new(more, "first_answers", cold);
     json_object_set_new(more, "behind", behind);
+    if (plan->against_nginx) json_object_set_new(more, "against_nginx", against_nginx_report(&asked->against));
+    if (plan->finds_rate) report_number(more, "question_rate", plan->rate);
     json_object_set_new(more, "saturate", json_boolean(plan->saturates));
     report_count(more, "connections", plan->connections);
     report_count(more, "seed", plan->seed);
@@ -175,6 +179,7 @@ static void print(const struct asking *asking, const struct asked *asked) {
     const struct plan *plan = &asking->scenario->plan;
     const struct histogram *latency_us = &asking->latency_us;
     char count[REPORT_GROUPED_CHARS], rate[REPORT_GROUPED_CHARS];
+    if (plan->against_nginx) against_nginx_print(&asked->against);
     printf("%s, over %u connections\n", plan->saturates ? "the next question at once" : "questions on schedule",
            (unsigned)plan->connections);
     printf("  %-22s %16s   %s a second\n", "answers", report_grouped((double)asking->answers, count),
@@ -199,6 +204,10 @@ static int run(struct asking *asking, struct figures *figures, struct asked *ask
     struct scenario *scenario = asking->scenario;
     if (scenario_gather(scenario, 0) != 0 || asking_open(asking, scenario) != 0 || warm_up(asking) != 0)
         return LEDIG_EIO;
+    if (scenario->plan.against_nginx && against_nginx_play(&asked->against, scenario, &asking->router) != 0)
+        return LEDIG_EIO;
+    if (scenario->plan.finds_rate && !asked->against.skipped)
+        scenario->plan.rate = fmax(1, against_nginx_rate(&asked->against) / 2);
     figures_begin(figures, scenario);
     int64_t began_ns = clock_now_ns(), router_ns = process_cpu_ns(scenario->subject.router);
     uint64_t answered = asking->router.answered;

@@ -101,6 +101,9 @@ static const char head[] =
 
 static const char tail[] =
     "  fanout --against-limit  short rounds in turn with the raw send() loop: what part of it is reached\n"
+    "  ask --against-nginx     rounds of wrk in turn with nginx and a fixed body; then half as many questions a "
+    "second\n"
+    "                          on schedule, with 1,000 changes a second, where it is not said\n"
     "\n"
     "Options; in brackets the scenarios that have them, where not all do, and what holds if it is not said:\n"
     "  --subscribers N   connections in all\n"
@@ -189,6 +192,7 @@ static int parse(int argc, char **argv, struct plan *plan, const struct entry **
                                             {"data", required_argument, NULL, 0},
                                             {"patience", required_argument, NULL, 0},
                                             {"against-limit", no_argument, NULL, 0},
+                                            {"against-nginx", no_argument, NULL, 0},
                                             {"workers", required_argument, NULL, 0},
                                             {"changes", required_argument, NULL, 0},
                                             {"connections", required_argument, NULL, 0},

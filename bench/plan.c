@@ -17,8 +17,9 @@
 #define SEED_MAX 4294967295.0
 #define STALL_SPARE_MS 3000
 #define STALL_FILL_SLACK 1.5 /* of what filling the sockets takes at best: a busy machine takes longer */
-#define TURNS_MIN 3          /* of rounds, for a median */
-#define IDLE_COMPANY 100     /* subscribers of each company of `idle`, where it is not said */
+#define AGAINST_NGINX_CHANGES 1000
+#define TURNS_MIN 3      /* of rounds, for a median */
+#define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
 
 #define AGAINST_LIMIT "fanout --against-limit"
 
@@ -33,8 +34,9 @@ static const struct {
     {"changes", "ask"},
     {"connections", "ask"},
     {"saturate", "ask"},
+    {"against-nginx", "ask"},
     {"seed", "ask, mixed"},
-    {"rounds", AGAINST_LIMIT ", burst, latency, peers"},
+    {"rounds", AGAINST_LIMIT ", burst, latency, ask, peers"},
     {"stalled", "stall"},
     {"watchers", "storm"},
     {"generators", "fanout, idle, storm, ask, mixed"},
@@ -118,6 +120,7 @@ bool plan_take(struct plan *plan, const char *name, const char *text) {
     if (strcmp(name, "router-url") == 0) plan->router_url = text;
     if (strcmp(name, "data") == 0) plan->data = text;
     if (strcmp(name, "against-limit") == 0) plan->against_limit = true;
+    if (strcmp(name, "against-nginx") == 0) plan->against_nginx = true;
     return true;
 }
 
@@ -132,7 +135,8 @@ static void fill_in(struct plan *plan, const struct plan *usual) {
     plan->is_mixed = usual->is_mixed;
     fill(&plan->connections, usual->connections);
     fill(&plan->seed, 1);
-    if (plan->changes == 0) plan->changes = usual->changes;
+    plan->finds_rate = plan->against_nginx && plan->rate == 0 && !plan->saturates;
+    if (plan->changes == 0) plan->changes = plan->against_nginx ? AGAINST_NGINX_CHANGES : usual->changes;
     fill(&plan->subscribers, usual->subscribers);
     fill(&plan->companies, usual->companies);
     fill(&plan->companies, (plan->subscribers + IDLE_COMPANY - 1) / IDLE_COMPANY);

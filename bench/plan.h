@@ -27,9 +27,10 @@ struct plan {
     double changes;       /* a second, while a router asks at `rate` */
     uint32_t connections; /* of the router */
     uint32_t seed;        /* of what happens at random */
+    bool finds_rate;      /* questions are half as many as rounds with nginx had */
     bool saturates;       /* the next question as soon as a connection is free */
     double patience_s;    /* how long to wait where nothing moves */
-    bool against_limit;
+    bool against_limit, against_nginx;
     bool tls, forgets_sessions; /* forgets_sessions: every TLS handshake is a full one */
     const char *trust;          /* certificates that vouch for another's broker, or NULL */
     bool spreads;               /* may be played by several processes */

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define NAME_CHARS 40
+
 enum measure { BY_CPU, BY_WALL, BUSY };
 
 static const double *member(const struct round *round, enum measure measure) {
@@ -49,26 +51,35 @@ static json_t *comparison_report(const struct comparison *comparison) {
     return object;
 }
 
+static const char *unit(const struct rounds *rounds) {
+    return rounds->unit ? rounds->unit : "sends";
+}
+
 json_t *rounds_report(const struct rounds *rounds) {
     json_t *object = json_object();
+    char by_wall[NAME_CHARS], by_cpu[NAME_CHARS];
+    snprintf(by_wall, sizeof by_wall, "%s_per_s", unit(rounds));
+    snprintf(by_cpu, sizeof by_cpu, "%s_per_cpu_s", unit(rounds));
     struct comparison wall = compare(rounds, BY_WALL), cpu = compare(rounds, BY_CPU), busy = compare(rounds, BUSY);
     report_count(object, "rounds", rounds->count);
     add_ratios(object, &cpu);
-    json_object_set_new(object, "sends_per_s", comparison_report(&wall));
-    json_object_set_new(object, "sends_per_cpu_s", comparison_report(&cpu));
+    json_object_set_new(object, by_wall, comparison_report(&wall));
+    json_object_set_new(object, by_cpu, comparison_report(&cpu));
     json_object_set_new(object, "broker_busy", spread_report(&busy.broker));
     json_object_set_new(object, "limit_busy", spread_report(&busy.limit));
     return object;
 }
 
 void rounds_print(const struct rounds *rounds) {
-    static const char *const names[] = {"sends a core-second", "sends a second"};
-    char broker[REPORT_GROUPED_CHARS], limit[REPORT_GROUPED_CHARS];
-    printf("against the raw send() loop, %u rounds of each in turn\n", (unsigned)rounds->count);
+    static const char *const names[] = {"a core-second", "a second"};
+    char name[NAME_CHARS], broker[REPORT_GROUPED_CHARS], limit[REPORT_GROUPED_CHARS];
+    printf("against %s, %u rounds of each in turn\n", rounds->other ? rounds->other : "the raw send() loop",
+           (unsigned)rounds->count);
     printf("  %-22s %10s %10s   %-8s %-8s %s\n", "", "broker", "limit", "ratio", "best", "pairs");
     for (enum measure measure = BY_CPU; measure <= BY_WALL; measure++) {
         struct comparison comparison = compare(rounds, measure);
-        printf("  %-22s %10s %10s   %-8.3f %-8.3f %.3f to %.3f\n", names[measure],
+        snprintf(name, sizeof name, "%s %s", unit(rounds), names[measure]);
+        printf("  %-22s %10s %10s   %-8.3f %-8.3f %.3f to %.3f\n", name,
                report_grouped(comparison.broker.median, broker), report_grouped(comparison.limit.median, limit),
                comparison.ratio, comparison.ratio_best, comparison.pairs.low, comparison.pairs.high);
     }

@@ -162,6 +162,7 @@ static bool take_answer(struct router *router, uint32_t number) {
     json_t *document = strncmp(head, "HTTP/1.1 200 ", 13) == 0 ? json_loadb(body, length, 0, NULL) : NULL;
     line->length = 0;
     if (line->ends) hang_up(line);
+    router->body_bytes = length;
     router->answered++;
     end_question(router, number);
     router->answer(router->arg, &question, json_is_object(document) ? document : NULL);

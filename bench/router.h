@@ -37,6 +37,7 @@ struct router {
     uint32_t lines, idle;
     uint32_t *idle_line; /* the first `idle` of these; the latest to become so is taken first */
     uint64_t sent, answered;
+    size_t body_bytes;    /* of the last answer */
     uint64_t reopened;    /* connections made again */
     uint64_t asked_again; /* questions sent a second time */
     uint32_t cut_off;     /* questions that got no answer; the run should end */

@@ -195,7 +195,7 @@ static int open_front(struct worker *worker) {
     if (worker->serves_apps) {
         options.http = people_api_handle;
         options.http_arg = worker->service;
-        options.http_head_bytes_max = PEOPLE_HEAD_BYTES_MAX;
+        options.for_people = true;
         options.http_body_bytes_max = PEOPLE_BODY_BYTES_MAX;
         options.origins = config->origins;
     } else {

@@ -30,12 +30,13 @@ struct link {
 typedef void (*peer_message)(void *arg, const uint8_t *payload, size_t length);
 
 struct peer {
-    const char *name;         /* "NATS" */
-    const char *key;          /* "nats", in reports */
-    const char *program;      /* looked for in PATH; also Debian's package. Its configuration is given by -c */
-    const char *version_flag; /* makes it print a line with its version */
-    const char *transport;    /* for people */
-    bool speaks_websocket;    /* what follows goes in binary frames */
+    const char *name;           /* "NATS" */
+    const char *key;            /* "nats", in reports */
+    const char *program;        /* looked for in PATH; also Debian's package. Its configuration is given by -c */
+    const char *version_flag;   /* makes it print a line with its version */
+    const char *directory_flag; /* tells it where its files are, or NULL */
+    const char *transport;      /* for people */
+    bool speaks_websocket;      /* what follows goes in binary frames */
 
     /* Writes the configuration: on loopback and this port only, with room for so many connections. */
     void (*configure)(FILE *file, unsigned port, uint32_t connections);

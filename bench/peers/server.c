@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -100,6 +101,8 @@ static int write_config(const struct server *server, const struct peer *peer, ui
 
 static _Noreturn void become_server(const struct server *server, const struct peer *peer, const char *program,
                                     int core) {
+    char config[PATH_MAX + 16];
+    snprintf(config, sizeof config, "%s/" CONFIG, server->directory);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC), log = in_directory(server, LOG, O_CREAT | O_WRONLY | O_TRUNC);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* it keeps nothing */
     signal(SIGPIPE, SIG_DFL);
@@ -107,7 +110,7 @@ static _Noreturn void become_server(const struct server *server, const struct pe
     if (cores_pin(core) != 0 || chdir(server->directory) != 0 || dup2(nothing, STDIN_FILENO) < 0 ||
         dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
         _exit(127);
-    execl(program, peer->program, "-c", CONFIG, (char *)NULL);
+    execl(program, peer->program, "-c", config, peer->directory_flag, server->directory, (char *)NULL);
     _exit(127);
 }
 
@@ -178,10 +181,9 @@ int server_start(struct server *server, const struct peer *peer, const char *pro
 
 /* ---- Ending ---- */
 
-static void remove_file(const struct server *server, const char *name) {
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/%s", server->directory, name);
-    unlink(path);
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
+    (void)status, (void)type, (void)walk;
+    return remove(path);
 }
 
 void server_stop(struct server *server) {
@@ -200,8 +202,7 @@ void server_stop(struct server *server) {
         server->pid = 0;
     }
     if (!server->directory[0]) return;
-    remove_file(server, CONFIG);
-    remove_file(server, LOG);
-    if (rmdir(server->directory) != 0) complain(0, "%s could not be removed: %s", server->directory, strerror(errno));
+    if (nftw(server->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        complain(0, "%s could not be removed: %s", server->directory, strerror(errno));
     server->directory[0] = '\0';
 }

@@ -1,3 +1,4 @@
+#include "broker/front/direct.h"
 #include "broker/front/front_state.h"
 #include "broker/log.h"
 #include "protocol/errors.h"
@@ -21,6 +22,7 @@
 #define HTTP_READ_BYTES 4096
 #define UNSENT_BYTES_MAX 65536 /* in the kernel for each client; less would hold back a fast one */
 #define HANDSHAKES_MAX 512     /* at once; more wait. Each holds some 5 KiB, which the heap would keep after a storm */
+#define PEOPLES_HEADERS_BYTES_MAX 4096 /* each handshake under way holds as much; an access token has some 400 */
 #define ENDING_MS 5
 #define ENDING_TURNS 5
 
@@ -91,6 +93,15 @@ static void set_options(const struct front *front, int fd) {
     if (front->stall_ms) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &front->stall_ms, sizeof front->stall_ms);
 }
 
+/* Where requests are what most connections are for, and in plain text. */
+static bool is_direct(const struct front *front) {
+    return front->http.handler && !front->for_people && !front->tls;
+}
+
+static void on_due(uv_timer_t *timer) {
+    direct_look(timer->data);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
     struct front *front = poll->data;
     struct lws_vhost *vhost = lws_get_vhost_by_name(front->context, "default");
@@ -106,7 +117,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
         if (fd < 0) return; /* a connection that broke off before it was taken is none */
         front->http.metrics->accepted++;
         set_options(front, fd);
-        lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
+        if (is_direct(front))
+            direct_take(front, fd);
+        else
+            lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
     }
 }
 
@@ -128,7 +142,7 @@ static void on_library_log(int level, const char *line) {
 #define WITH_TLS "Strict-Transport-Security: " ONLY_TLS "\r\n"
 
 static const char *headers_of(const struct front *front) {
-    if (front->service) return front->tls ? FOR_BROWSERS WITH_TLS : FOR_BROWSERS;
+    if (front->for_people) return front->tls ? FOR_BROWSERS WITH_TLS : FOR_BROWSERS;
     return front->tls ? FOR_ALL WITH_TLS : FOR_ALL;
 }
 
@@ -150,7 +164,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     return tls_set_up(front->tls, user) == 0 ? 0 : -1;
 }
 
-static int create_context(struct front *front, size_t head_bytes_max) {
+static int create_context(struct front *front) {
     static const struct lws_protocols protocols[] = {
         {.name = "http", .callback = on_http, .rx_buffer_size = HTTP_READ_BYTES},
         {.name = LEDIG_SUBPROTOCOL_MSGPACK,
@@ -180,7 +194,8 @@ static int create_context(struct front *front, size_t head_bytes_max) {
                                              .foreign_loops = loops,
                                              .pcontext = &front->context,
                                              .user = front,
-                                             .max_http_header_data = (unsigned short)head_bytes_max,
+                                             .max_http_header_data =
+                                                 front->for_people ? PEOPLES_HEADERS_BYTES_MAX : HTTP_HEADERS_BYTES_MAX,
                                              .max_http_header_pool = HANDSHAKES_MAX,
                                              .timeout_secs = HTTP_HEAD_MS / 1000,
                                              .keepalive_timeout = 60,
@@ -204,6 +219,7 @@ static int listen_on(struct front *front, const struct front_options *options) {
     front->poll.data = front->pause.data = front->ending.data = front;
     uv_timer_init(front->loop, &front->pause);
     uv_timer_init(front->loop, &front->ending);
+    if (is_direct(front)) uv_timer_start(&front->due, on_due, DIRECT_LOOK_MS, DIRECT_LOOK_MS);
     front->accepting = true;
     return uv_poll_start(&front->poll, UV_READABLE, on_acceptable) == 0 ? 0 : LEDIG_EIO;
 }
@@ -219,8 +235,9 @@ void front_reload(struct front *front) {
 
 static int open_tls(struct front *front, const struct front_options *options) {
     char why[2 * PATH_MAX + 128];
-    front->look.data = front;
+    front->look.data = front->due.data = front;
     uv_timer_init(front->loop, &front->look);
+    uv_timer_init(front->loop, &front->due);
     if (!options->tls_cert) return 0;
     struct certificate_files files = {options->tls_cert, options->tls_key, options->tls_prefix};
     if (tls_open(&files, options->data_dir, &front->tls, why, sizeof why) != 0) {
@@ -235,14 +252,13 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     if (!front) return LEDIG_ENO_MEMORY;
     front->loop = loop;
     front->service = options->service;
+    front->for_people = options->for_people;
     front->stall_ms = options->stall_ms;
     front->origins = options->origins ? options->origins : "";
     int error = open_tls(front, options);
     front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
                                        headers_of(front), options->metrics ? options->metrics : &front->own_metrics};
-    if (!error)
-        error =
-            create_context(front, options->http_head_bytes_max ? options->http_head_bytes_max : HTTP_HEADERS_BYTES_MAX);
+    if (!error) error = create_context(front);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */
     *out = front;
@@ -288,6 +304,7 @@ static void on_ending(uv_timer_t *timer) {
     close_handle(front, (uv_handle_t *)&front->pause);
     close_handle(front, (uv_handle_t *)&front->ending);
     close_handle(front, (uv_handle_t *)&front->look);
+    close_handle(front, (uv_handle_t *)&front->due);
 }
 
 void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
@@ -298,6 +315,8 @@ void front_close(struct front *front, void (*closed)(void *arg), void *arg) {
     front_stop_accepting(front);
     uv_timer_stop(&front->pause);
     uv_timer_stop(&front->look);
+    uv_timer_stop(&front->due);
+    direct_close(front);
     uv_timer_start(&front->ending, on_ending, ENDING_MS, ENDING_MS);
     lws_context_destroy(front->context);
 }

@@ -17,7 +17,7 @@ struct front_options {
     struct service *service; /* takes WebSockets at /v1; NULL: none are taken */
     http_handler http;       /* answers all other requests; NULL: 404 */
     void *http_arg;
-    size_t http_head_bytes_max; /* all headers of a request; 0: HTTP_HEADERS_BYTES_MAX */
+    bool for_people; /* connections are WebSockets for the most part, and browsers are among the clients */
     size_t http_body_bytes_max;
     uint32_t stall_ms;   /* a client that acknowledges nothing of what it is sent for so long is cut off; 0: never */
     const char *origins; /* with a service: web pages that may connect, see origin.h; NULL: those of its own address */

@@ -12,20 +12,23 @@ struct front {
     struct http_server http;    /* first: it is the context's user pointer */
     struct metrics own_metrics; /* where the caller gave none */
     struct service *service;    /* NULL: no WebSockets */
-    const char *origins;        /* the caller's; "" = pages of the broker's own address */
-    SSL_CTX *ssl_context;       /* libwebsockets'; NULL: plain text */
-    struct tls *tls;            /* NULL: plain text */
+    bool for_people;
+    const char *origins;  /* the caller's; "" = pages of the broker's own address */
+    SSL_CTX *ssl_context; /* libwebsockets'; NULL: plain text */
+    struct tls *tls;      /* NULL: plain text */
     uv_loop_t *loop;
     struct lws_context *context;       /* libwebsockets sets it to NULL when it is wholly gone */
     struct lws_protocols protocols[4]; /* the last one is empty */
     int listen_fd;
     uint32_t stall_ms;
-    uv_poll_t poll;    /* of the listening socket */
-    uv_timer_t pause;  /* runs while no descriptor is left for more connections */
-    uv_timer_t ending; /* looks whether the context is gone */
-    uv_timer_t look;   /* whether the certificate was renewed */
-    unsigned handles;  /* still to be closed */
-    unsigned turns;    /* of the ending */
+    uv_poll_t poll;            /* of the listening socket */
+    uv_timer_t pause;          /* runs while no descriptor is left for more connections */
+    uv_timer_t ending;         /* looks whether the context is gone */
+    uv_timer_t look;           /* whether the certificate was renewed */
+    uv_timer_t due;            /* whether a direct line is to be closed */
+    struct direct_line *lines; /* utlist */
+    unsigned handles;          /* still to be closed */
+    unsigned turns;            /* of the ending */
     bool accepting;
     void (*closed)(void *arg);
     void *closed_arg;

@@ -17,6 +17,7 @@
 #define HTTP_HEADERS_BYTES_MAX 12288 /* all headers of a request; a token is the largest */
 #define HTTP_PATH_BYTES_MAX 1024     /* ids in it have 64 characters */
 #define HTTP_QUERY_BYTES_MAX 4096    /* as it is on the line, with its escapes */
+#define HTTP_TYPE_BYTES_MAX 127      /* of a Content-Type */
 
 struct http_server {      /* the context's user pointer, first in whatever front.c keeps; the front owns it */
     http_handler handler; /* NULL: everything is answered 404 */

@@ -1,3 +1,4 @@
+#include "broker/front/direct_head.h"
 #include "broker/front/http_session.h"
 
 #include <stdlib.h>
@@ -138,16 +139,6 @@ static int take_query(struct lws *wsi, char query[static HTTP_QUERY_BYTES_MAX + 
     return 0;
 }
 
-/* The token of `Authorization: Bearer`; "" for what is none. */
-static const char *bearer_in(const char *authorization) {
-    static const char scheme[] = "bearer ";
-    if (strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) return "";
-    const char *token = authorization + sizeof scheme - 1;
-    while (*token == ' ')
-        token++;
-    return token;
-}
-
 int http_head_request(struct lws *wsi, struct http_texts *texts, struct http_request *request) {
     int status = take_path(wsi, texts->path, &request->method);
     if (!status) status = take_query(wsi, texts->query);
@@ -157,7 +148,7 @@ int http_head_request(struct lws *wsi, struct http_texts *texts, struct http_req
     if (lws_hdr_copy(wsi, texts->content_type, sizeof texts->content_type, WSI_TOKEN_HTTP_CONTENT_TYPE) < 0) return 431;
     request->path = texts->path;
     request->query = texts->query;
-    request->bearer = bearer_in(texts->authorization);
+    request->bearer = direct_head_bearer(texts->authorization);
     request->content_type = texts->content_type;
     return 0;
 }

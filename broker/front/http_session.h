@@ -8,8 +8,11 @@
 
 #include <stdbool.h>
 
-struct http_exchange {
-    struct http_session *session; /* NULL: the client went away */
+struct direct_line;
+
+struct http_exchange { /* of one of the two; both NULL: the client went away */
+    struct http_session *session;
+    struct direct_line *line;
 };
 
 struct http_session {
@@ -45,9 +48,15 @@ struct http_texts {
     char path[HTTP_PATH_BYTES_MAX + 1];
     char query[HTTP_QUERY_BYTES_MAX + 1];
     char authorization[LEDIG_TOKEN_CHARS_MAX + 16];
-    char content_type[128];
+    char content_type[HTTP_TYPE_BYTES_MAX + 1];
 };
 int http_head_request(struct lws *wsi, struct http_texts *texts, struct http_request *request);
+
+/* The head of an answer; `connection` is a field with its line's end, or "". Returns its length. */
+#define HTTP_HEAD_BYTES_MAX 768 /* http_server.headers are the larger half */
+size_t http_print_head(const struct http_server *server, int status, const char *content_type, size_t length,
+                       const char *connection, char head[static HTTP_HEAD_BYTES_MAX]);
+void http_count_answer(const struct http_server *server, int status);
 
 /* "POST", …; "" for none that libwebsockets knows. */
 const char *http_head_method_name(struct lws *wsi);

@@ -65,12 +65,19 @@ int token_key_open(const char *data_dir, bool create, struct token_key **out) {
         token_key_close(key);
         return error;
     }
+    key->remembered = calloc(TOKEN_REMEMBERED, sizeof *key->remembered); /* it goes on without */
     *out = key;
     return 0;
 }
 
 void token_key_close(struct token_key *key) {
     if (!key) return;
+    for (size_t i = 0; key->remembered && i < TOKEN_REMEMBERED; i++) {
+        struct token_remembered *place = &key->remembered[i];
+        if (place->text) explicit_bzero(place->text, place->length);
+        free(place->text);
+    }
+    free(key->remembered);
     explicit_bzero(key, sizeof *key);
     free(key);
 }

@@ -37,6 +37,7 @@ struct claim {
     bool releases;          /* gives the claims back */
     bool leaves;            /* its router has hung up */
     bool commits;           /* a commit of its own is under way */
+    bool looked_anew;       /* at a replica as new as the store was when nobody was found free */
     uint64_t expires_ms;    /* the loop's time at which it is answered in any case; 0 = it does not wait */
     uint64_t free_since_ms; /* the loop's time since when agents were seen free while others came first; 0 = none */
     uint64_t waits_since;   /* the company's version that has it in the line; 0 = none yet */

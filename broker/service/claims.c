@@ -269,12 +269,28 @@ static void wait_or_answer(struct claim *claim) {
     if (claim->wait_ms == 0 || !claim_line_join(claim)) claim_answer_nobody(claim);
 }
 
+static void on_looked_anew(void *arg, int error) {
+    struct claim *claim = arg;
+    if (error)
+        wait_or_answer(claim);
+    else
+        claim_try(claim);
+}
+
+/* Whoever gave back an agent a moment ago, here or by another worker, may have had the answer before this worker's
+ * replica heard of it: that nobody is free is said by what the store knows now. */
+static void look_anew(struct claim *claim) {
+    bool first = claim->wait_ms == 0 && !claim->looked_anew;
+    claim->looked_anew = true;
+    if (!first || tenant_when_ready(claim->footing.tenant, true, on_looked_anew, claim) != 0) wait_or_answer(claim);
+}
+
 /* All whom it had chosen were taken by others, or somebody was on the call of whom it did not know. */
 static void try_again(struct claim *claim) {
     struct claim_attempt *attempt = claim->attempt;
     if (attempt->change.outcome.missing_count == 0) {
         if (attempt->chosen == 0) {
-            wait_or_answer(claim);
+            look_anew(claim);
             return;
         }
         for (size_t i = 0; i < attempt->chosen && attempt->tried_count < CLAIM_TRIED_MAX; i++)

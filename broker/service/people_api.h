@@ -4,7 +4,6 @@
 
 #include "broker/service/http_exchange.h"
 
-#define PEOPLE_HEAD_BYTES_MAX 4096 /* each handshake under way holds as much: an access token has some 400 bytes */
 #define PEOPLE_BODY_BYTES_MAX 8192
 
 /* An http_handler; `arg` is the service. */

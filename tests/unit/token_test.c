@@ -181,6 +181,48 @@ static void key_is_private_and_never_replaced(void **state) {
     assert_int_equal(token_key_open(fixture->dir, false, &again), LEDIG_ENOT_FOUND);
 }
 
+static void a_routers_token_is_checked_as_well_when_it_comes_again(void **state) {
+    struct fixture *fixture = *state;
+    struct token_claims claims = kari(), read;
+    char token[LEDIG_TOKEN_CHARS_MAX + 1];
+    claims.role = ROLE_ROUTER;
+    strcpy(claims.companies, "acme other");
+    assert_int_equal(token_mint(fixture->key, &claims, token), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(token_check(fixture->key, token, NOW_MS + i, &read), 0);
+        assert_string_equal(read.user, "kari");
+        assert_string_equal(read.companies, "acme other");
+        assert_int_equal(read.role, ROLE_ROUTER);
+    }
+    for (size_t i = 0; token[i + 1]; i++) { /* the last one holds bits that Base64 does not use */
+        char was = token[i];
+        token[i] = was == 'A' ? 'q' : 'A';
+        if (token_check(fixture->key, token, NOW_MS, &read) == 0) fail_msg("changed at %zu and accepted", i);
+        token[i] = was;
+    }
+    assert_int_equal(token_check(fixture->key, token, NOW_MS + 60000, &read), LEDIG_EUNAUTHORIZED);
+    assert_int_equal(token_check(fixture->key, token, NOW_MS + 59999, &read), 0);
+}
+
+static void more_routers_than_are_remembered_are_told_apart(void **state) {
+    struct fixture *fixture = *state;
+    enum { ROUTERS = 300 };
+    char(*tokens)[LEDIG_TOKEN_CHARS_MAX + 1] = calloc(ROUTERS, sizeof *tokens);
+    struct token_claims claims = kari(), read;
+    claims.role = ROLE_ROUTER;
+    for (int i = 0; i < ROUTERS; i++) {
+        snprintf(claims.user, sizeof claims.user, "router%d", i);
+        assert_int_equal(token_mint(fixture->key, &claims, tokens[i]), 0);
+    }
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < ROUTERS; i++) {
+            snprintf(claims.user, sizeof claims.user, "router%d", i);
+            assert_int_equal(token_check(fixture->key, tokens[i], NOW_MS, &read), 0);
+            assert_string_equal(read.user, claims.user);
+        }
+    free(tokens);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(minted_token_is_accepted_until_it_expires, open_key, close_key),
@@ -189,6 +231,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(another_key_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(nonsense_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(claims_that_cannot_be_are_not_minted, open_key, close_key),
+        cmocka_unit_test_setup_teardown(a_routers_token_is_checked_as_well_when_it_comes_again, open_key, close_key),
+        cmocka_unit_test_setup_teardown(more_routers_than_are_remembered_are_told_apart, open_key, close_key),
         cmocka_unit_test(router_covers_the_companies_that_its_token_lists),
         cmocka_unit_test_setup_teardown(key_is_private_and_never_replaced, open_key, close_key),
     };

@@ -1,0 +1,1 @@
+set(direct_head_libraries ledig_front)
