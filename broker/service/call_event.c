@@ -35,17 +35,26 @@ static bool read_who(struct json_reader *reader, const json_t *map, struct call_
     return true;
 }
 
+static bool has_caller(const struct call_event *event) {
+    for (size_t i = 0; i < event->leg_count; i++)
+        if (event->legs[i].caller) return true;
+    return false;
+}
+
 static bool read_leg(struct json_reader *reader, const json_t *map, struct call_event *event) {
     static const char *const states[] = {"ringing", "active", "held"};
     struct call_event_leg *leg = &event->legs[event->leg_count];
     const char *state;
     if (!json_is_object(map)) return json_reader_fail(reader, "legs", "each leg is an object");
-    if (!read_who(reader, map, leg) || !json_reader_text(reader, map, "state", LEDIG_WORD_CHARS_MAX, &state))
+    if (!read_who(reader, map, leg) || !json_reader_text(reader, map, "state", LEDIG_WORD_CHARS_MAX, &state) ||
+        !json_reader_flag(reader, map, "caller", &leg->caller))
         return false;
     leg->state = state ? find(states, sizeof states / sizeof *states, state) : NULL;
     if (!leg->state)
         return json_reader_fail(reader, "state", "must be ringing, active or held; who has left is not named");
     if (is_named_before(event, leg)) return json_reader_fail(reader, "legs", "names somebody twice");
+    if (leg->caller && has_caller(event))
+        return json_reader_fail(reader, "caller", "only one can have placed the call");
     event->leg_count++;
     return true;
 }

@@ -136,6 +136,7 @@ static void go_on(void *arg, int error) {
         return;
     }
     const struct call_record *call = company_call(company, report->call);
+    if (call) report->change.heard_at = call->event_at;
     if (report->change.is_lost && call && call->router) { /* what it hung on stays as it was */
         snprintf(report->router, sizeof report->router, "%s", call->router);
         report->change.router = report->router;
