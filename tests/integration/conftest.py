@@ -15,6 +15,7 @@ import pytest
 
 from broker_process import BUILD, Broker, number, unique
 from ledig_client import App
+from telephones import Exchange
 
 # Real calls through Kamailio: on a quiet machine one run in four has failed, on a busy one more. Until the cause is
 # found they are run when asked for, with LEDIG_SIP=1.
@@ -49,6 +50,14 @@ def pytest_pyfunc_call(pyfuncitem):
 
     asyncio.run(body())
     return True
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What a telephone system and its telephones said and heard is part of the report of a test that fails."""
+    report = (yield).get_result()
+    if report.failed:
+        report.sections += [part for exchange in Exchange.running for part in exchange.story()]
 
 
 @pytest.fixture(scope="module")
