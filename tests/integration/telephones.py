@@ -1,6 +1,7 @@
 """Real telephones: Kamailio with clients/kamailio/kamailio.cfg, and sipp for those who call and those who are called.
 Everything is on loopback; processes are ended by their ids."""
 
+import itertools
 import os
 import pathlib
 import random
@@ -13,15 +14,17 @@ import tempfile
 
 from broker_process import PATIENCE_S, ROOT, environment, unique, wait_until
 
+_ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
+
 SCENARIOS = pathlib.Path(__file__).parent / "sipp"
 CONFIGURATION = ROOT / "clients" / "kamailio" / "kamailio.cfg"
 
 
 def free_port():
     """A port of the loopback address that nobody has, neither for UDP nor for TCP, and that the system gives to nobody
-    who asks for any port."""
+    who asks for any port; another one each time, for whoever it is for may not have taken it yet."""
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = next(_ports)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             try:
                 udp.bind(("127.0.0.1", port))
