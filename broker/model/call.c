@@ -49,9 +49,16 @@ void call_free(struct company *company, struct call *call) {
     free(call);
 }
 
+static bool has_nobody_but_its_caller(const struct call_record *record) {
+    const struct leg *legs = record->legs.at;
+    for (uint32_t i = 0; i < record->legs.count; i++)
+        if (!legs[i].caller) return false;
+    return true;
+}
+
 static bool may_wait(const struct call_record *record) {
-    return record != NULL && record->queue != NULL && record->legs.count == 0 && record->answered_at == 0 &&
-           record->ended_at == 0;
+    return record != NULL && record->queue != NULL && record->answered_at == 0 && record->ended_at == 0 &&
+           has_nobody_but_its_caller(record);
 }
 
 static int64_t wait_end(const struct company *company, const struct call_record *record) {

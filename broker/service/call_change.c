@@ -16,6 +16,15 @@ static bool is_among(const struct call_change *change, const char *user) {
     return false;
 }
 
+static bool is_claimed(const char *leg_state) {
+    return strcmp(leg_state, "claimed") == 0;
+}
+
+/* A queue's call on which nobody is but who placed it: it still waits, or an agent was claimed and has not rung yet. */
+static bool only_waits(const struct call_event *event, const struct call_record *call) {
+    return !event->ended && call->queue && !call->answered_at && event->leg_count == 1 && event->legs[0].caller;
+}
+
 /* ---- One person ---- */
 
 struct person {
@@ -43,6 +52,7 @@ static int put_own(const struct call_change *change, const struct call_event_leg
     if (change->event->direction) own->direction = change->event->direction;
     if (change->event->peer) own->peer = change->event->peer;
     own->queue = call->queue;
+    own->caller = leg->caller;
     call_history_complete(change->event, leg, person->profile->current ? &person->profile->current->profile : NULL,
                           own);
     return 0;
@@ -81,7 +91,8 @@ static int count_own(const struct call_change *change, const char *user, struct 
     return 0;
 }
 
-/* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
+/* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang, and who placed it, is just
+ * free again. */
 static int take_own(const struct call_change *change, const struct own_call *own, struct update_entity *call,
                     const struct person *person, struct arena *arena) {
     struct state_record *state = &person->state->next.state;
@@ -90,8 +101,8 @@ static int take_own(const struct call_change *change, const struct own_call *own
     int64_t over_at = change->is_lost ? own_calls_ended_at(own, change->now_ms, change->leases) : 0;
     if (own_calls_is_answered(own->state)) {
         state->last_call_ended_at = change->at_ms;
-        if (queue) error = count_own(change, person->user, &call->next.call, state, arena);
-        if (queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
+        if (queue && !own->caller) error = count_own(change, person->user, &call->next.call, state, arena);
+        if (queue && !own->caller && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
     bool by_another = was_answered(change, call->current ? &call->current->call : NULL);
     if (!error) error = call_history_keep(person->profile, own, by_another, over_at ? over_at : change->at_ms, arena);
@@ -108,6 +119,7 @@ static int change_person(const struct call_change *change, size_t which, struct 
     const struct call_event_leg *leg = change->event->ended ? NULL : find_leg(change->event, person.user);
     const struct own_call *own = own_calls_find(state, change->call);
     if (!leg && !own) return 0;
+    if (!leg && is_claimed(own->state) && only_waits(change->event, &entities[0].next.call)) return 0;
     person.state->action = STORE_WRITE;
     int error = call_history_keep_over(person.profile, state, change->call, change->now_ms, change->leases, arena);
     if (error) return error;
@@ -117,11 +129,12 @@ static int change_person(const struct call_change *change, size_t which, struct 
 
 /* ---- The call ---- */
 
-/* Who is on it now, of those who consent; a leg keeps its time as long as its state does. */
+/* Who is on it now, of those who consent; a leg keeps its time as long as its state does. A claim stands while nobody
+ * but the caller is named. */
 static int put_legs(const struct call_change *change, struct call_record *call, const struct update_entity *people,
                     struct arena *arena) {
     const struct leg *old = call->legs.at;
-    struct leg *list = arena_take(arena, (change->user_count + 1) * sizeof *list);
+    struct leg *list = arena_take(arena, (change->user_count + call->legs.count + 1) * sizeof *list);
     if (!list) return LEDIG_ENO_MEMORY;
     uint32_t count = 0, old_count = call->legs.count;
     for (size_t i = 0; i < change->user_count && !change->event->ended; i++) {
@@ -131,8 +144,11 @@ static int put_legs(const struct call_change *change, struct call_record *call, 
         for (uint32_t j = 0; j < old_count; j++)
             if (strcmp(old[j].user, leg->user) == 0 && strcmp(old[j].state, leg->state) == 0) list[count] = old[j];
         list[count].claim_until = 0;
+        list[count].caller = leg->caller;
         count++;
     }
+    for (uint32_t j = 0; j < old_count && only_waits(change->event, call); j++)
+        if (is_claimed(old[j].state) && !find_leg(change->event, old[j].user)) list[count++] = old[j];
     call->legs.at = list;
     call->legs.count = count;
     return 0;
@@ -140,8 +156,12 @@ static int put_legs(const struct call_change *change, struct call_record *call, 
 
 static bool anyone_answered(const struct call_event *event) {
     for (size_t i = 0; i < event->leg_count; i++)
-        if (own_calls_is_answered(event->legs[i].state)) return true;
+        if (own_calls_is_answered(event->legs[i].state) && !event->legs[i].caller) return true;
     return false;
+}
+
+bool call_change_is_over(const struct call_record *call) {
+    return call->ended_at && call->ended_at != call->lost_at;
 }
 
 static int change_call(const struct call_change *change, struct call_record *call, const struct update_entity *people,
@@ -153,10 +173,13 @@ static int change_call(const struct call_change *change, struct call_record *cal
     if (event->queue) call->queue = event->queue;
     if (!call->arrived_at) call->arrived_at = change->at_ms;
     if (!call->answered_at && anyone_answered(event)) call->answered_at = change->at_ms;
-    if (event->ended) call->ended_at = change->at_ms;
+    call->ended_at = event->ended ? change->at_ms : 0;
+    if (change->is_lost && leases_ended_at(change->leases, change->router)) call->lost_at = change->at_ms;
     call->router = change->router;
-    call->incarnation = NULL; /* it waits no longer */
-    call->poll_until = 0;
+    if (!only_waits(event, call)) {
+        call->incarnation = NULL;
+        call->poll_until = 0;
+    }
     return put_legs(change, call, people, arena);
 }
 
@@ -187,10 +210,11 @@ int call_change_apply(struct call_change *change, struct update_entity *entities
     struct call_record *call = &entities[0].next.call;
     (void)count;
     if (before && !knows_all(change, &before->call)) return LEDIG_EMOVED_ON;
-    if (change->is_lost && (!before || before->call.ended_at)) return UPDATE_NOTHING;
+    if (change->is_lost && (!before || before->call.ended_at || before->call.event_at != change->heard_at))
+        return UPDATE_NOTHING;
     if (!change->is_lost && before && before->call.seq >= change->event->seq)
-        return UPDATE_NOTHING;                                                           /* late, or the same again */
-    if (before && before->call.ended_at && !change->event->ended) return UPDATE_NOTHING; /* nothing revives it */
+        return UPDATE_NOTHING; /* late, or the same again */
+    if (before && call_change_is_over(&before->call) && !change->event->ended) return UPDATE_NOTHING;
     int error = change_call(change, call, &entities[1], arena);
     entities[0].action = STORE_WRITE;
     count_for_queue(change, before, &entities[0]);

@@ -17,6 +17,7 @@ struct call_change {
     int64_t at_ms;      /* when it happened */
     int64_t day;        /* that was then for the company */
     bool is_lost;       /* the end is not an event of the router's: it has no seq of its own */
+    int64_t heard_at;   /* if it is lost: its last event, as far as we know; a later one, and it is not lost */
     int64_t wrap_up_ms; /* of the queue that the call is from */
     const char *router; /* lease of the router; NULL = none */
     const char *const
@@ -27,6 +28,9 @@ struct call_change {
         char users[CALL_LEGS_MAX][LEDIG_ID_CHARS_MAX + 1];
     } others;
 };
+
+/* Whether the call is over for good. One whose router fell silent is not: the router may come back with it. */
+bool call_change_is_over(const struct call_record *call);
 
 /* To be called from an update_apply. entities[0] is the call. LEDIG_EMOVED_ON: somebody was on the
  * call of whom the caller did not know; `others` then tells who all were. */

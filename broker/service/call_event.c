@@ -27,17 +27,24 @@ static bool is_named_before(const struct call_event *event, const struct call_ev
     return false;
 }
 
-static int add_leg(struct call_event *event, const char *user, const char *number, const char *state,
+static bool has_caller(const struct call_event *event) {
+    for (size_t i = 0; i < event->leg_count; i++)
+        if (event->legs[i].caller) return true;
+    return false;
+}
+
+static int add_leg(struct call_event *event, const char *user, const char *number, const char *state, bool caller,
                    struct fault *fault) {
     static const char *const states[] = {"ringing", "active", "held"};
     struct call_event_leg *leg = &event->legs[event->leg_count];
-    *leg = (struct call_event_leg){.user = user};
+    *leg = (struct call_event_leg){.user = user, .caller = caller};
     if (user && number) return refuse(fault, "number", "a leg has a user or a number, not both");
     if (!user && !number) return refuse(fault, "user", "a leg needs a user or a number");
     if (number && e164_parse(number, strlen(number), leg->number) != 0)
         return refuse(fault, "number", "must be a number such as +4722334455");
     leg->state = state ? find(states, sizeof states / sizeof *states, state) : NULL;
     if (!leg->state) return refuse(fault, "state", "must be ringing, active or held; who has left is not named");
+    if (caller && has_caller(event)) return refuse(fault, "caller", "only one can have placed the call");
     if (is_named_before(event, leg)) return refuse(fault, "legs", "names somebody twice");
     event->leg_count++;
     return 0;
@@ -59,13 +66,15 @@ static int check(const struct call_event *event, int64_t now_ms, struct fault *f
 static int read_leg(const json_t *map, struct call_event *event, struct fault *fault) {
     struct json_reader reader = {0};
     const char *user, *number, *state;
+    bool caller;
     if (!json_is_object(map)) return refuse(fault, "legs", "each leg is an object");
     int error = json_reader_end(&reader,
                                 json_reader_id(&reader, map, "user", &user) &&
                                     json_reader_text(&reader, map, "number", LEDIG_NUMBER_CHARS_MAX, &number) &&
-                                    json_reader_text(&reader, map, "state", LEDIG_WORD_CHARS_MAX, &state),
+                                    json_reader_text(&reader, map, "state", LEDIG_WORD_CHARS_MAX, &state) &&
+                                    json_reader_flag(&reader, map, "caller", &caller),
                                 fault);
-    return error ? error : add_leg(event, user, number, state, fault);
+    return error ? error : add_leg(event, user, number, state, caller, fault);
 }
 
 static int read_legs(const json_t *document, struct call_event *event, struct fault *fault) {
@@ -117,7 +126,7 @@ int call_event_take(const struct message_call *message, const char *router, int6
     if (message->state && message->legs.present) return refuse(fault, "legs", "an ended call has none");
     if (!message->state && !message->legs.present) return refuse(fault, "legs", "are needed, or the state ended");
     for (uint32_t i = 0; i < message->legs.count; i++) {
-        int error = add_leg(event, legs[i].user, legs[i].number, legs[i].state, fault);
+        int error = add_leg(event, legs[i].user, legs[i].number, legs[i].state, legs[i].caller, fault);
         if (error) return error;
     }
     event->ended = event->leg_count == 0; /* nobody is on it */

@@ -19,6 +19,7 @@ struct call_event_leg {
     const char *user; /* NULL where it came as a number that nobody here has */
     char number[E164_BYTES];
     const char *state; /* ringing, active, held: a constant */
+    bool caller;       /* placed the call; one leg at most */
 };
 
 struct call_event {

@@ -143,6 +143,7 @@ static void go_on(void *arg, const struct fault *fault) {
         return;
     }
     const struct call_record *call = company_call(company, report->call);
+    if (call) report->change.heard_at = call->event_at;
     if (report->footing.router[0]) keep_router(report, report->footing.router);
     if (report->change.is_lost && call && call->router) keep_router(report, call->router); /* stays as it was */
     if (!record && call && call->queue) record = company_queue(company, call->queue);

@@ -1,4 +1,5 @@
 #include "broker/service/claim_change.h"
+#include "broker/service/call_change.h"
 #include "broker/service/call_history.h"
 #include "broker/service/own_calls.h"
 
@@ -67,7 +68,7 @@ static int keep_release(const struct claim_change *change, struct update_entity 
 
 /* ---- The call ---- */
 
-/* Takes those out whose claim is over, or whom the router excludes; the others stay, in `legs`, which
+/* Takes those out whose claim is over, or whom the router excludes; the others, and the caller, stay, in `legs`, which
  * has room for all of them. */
 static int release(struct claim_change *change, struct update_entity *entities, bool all, struct leg *legs,
                    uint32_t *count, struct arena *arena) {
@@ -75,7 +76,8 @@ static int release(struct claim_change *change, struct update_entity *entities, 
     const struct leg *old = call->legs.at;
     *count = 0;
     for (uint32_t i = 0; i < call->legs.count; i++) {
-        if (!all && stands(change, &old[i]) && !is_excluded(change, old[i].user)) {
+        bool stays = !all && stands(change, &old[i]) && !is_excluded(change, old[i].user);
+        if (stays || old[i].caller) {
             legs[(*count)++] = old[i];
             continue;
         }
@@ -104,6 +106,7 @@ static void tell(struct claim_change *change, const struct leg *legs, uint32_t c
     struct claim_outcome *outcome = &change->outcome;
     outcome->count = 0;
     for (uint32_t i = 0; i < count && i < CLAIM_AGENTS_MAX; i++) {
+        if (legs[i].caller) continue;
         strcpy(outcome->users[outcome->count++], legs[i].user);
         if (legs[i].claim_until > outcome->until_ms) outcome->until_ms = legs[i].claim_until;
     }
@@ -113,20 +116,28 @@ static int check(struct claim_change *change, const struct record *before) {
     const struct leg *legs = before ? before->call.legs.at : NULL;
     if (!before) return 0;
     if (!knows_all(change, &before->call)) return LEDIG_EMOVED_ON;
-    change->outcome.has_ended = before->call.ended_at != 0;
+    change->outcome.has_ended = call_change_is_over(&before->call);
     change->outcome.was_answered = before->call.answered_at != 0;
     for (uint32_t i = 0; i < before->call.legs.count; i++)
-        change->outcome.was_answered |= own_calls_is_answered(legs[i].state);
+        change->outcome.was_answered |= own_calls_is_answered(legs[i].state) && !legs[i].caller;
     return change->outcome.has_ended || change->outcome.was_answered ? LEDIG_ECONFLICT : 0;
 }
 
-bool claim_change_waits_no_longer(const struct call_record *call) {
-    return !call->incarnation && call->legs.count == 0;
+static uint32_t callers(const struct leg *legs, uint32_t count) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++)
+        found += legs[i].caller;
+    return found;
 }
 
+bool claim_change_waits_no_longer(const struct call_record *call) {
+    return !call->incarnation && callers(call->legs.at, call->legs.count) == call->legs.count;
+}
+
+/* Adds those claimed to the caller, if any, in `legs`. */
 static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
                  struct arena *arena) {
-    size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : 1;
+    size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : *count + 1;
     for (size_t i = 0; i < change->people_count && *count < wanted; i++) {
         struct update_entity *state = &entities[2 + 2 * i];
         if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;
@@ -149,6 +160,7 @@ static void write_call(const struct claim_change *change, struct update_entity *
     if (!call->arrived_at) call->arrived_at = change->now_ms;
     if (change->router) call->router = change->router;
     call->event_at = change->now_ms;
+    call->ended_at = 0; /* it may have been taken as lost */
     call->legs = (struct list){legs, count, true};
     call->incarnation = NULL;
     call->poll_until = 0;
@@ -174,7 +186,8 @@ int claim_change_apply(struct claim_change *change, struct update_entity *entiti
     }
     if (!error) error = release(change, entities, false, legs, &count, arena);
     if (error) return error;
-    if (count > 0) { /* the same claim as before */
+    uint32_t caller_count = callers(legs, count);
+    if (count > caller_count) { /* the same claim as before */
         tell(change, legs, count);
         if (entities[0].action != STORE_WRITE) return UPDATE_NOTHING;
         write_call(change, &entities[0], legs, count);
@@ -182,10 +195,11 @@ int claim_change_apply(struct claim_change *change, struct update_entity *entiti
     }
     error = claim(change, entities, legs, &count, arena);
     if (error) return error;
-    change->outcome.is_new = count > 0;
     tell(change, legs, count);
-    bool waits = count == 0 && change->wait_ms > 0 && change->incarnation;
-    if (count == 0 && !waits && entities[0].action != STORE_WRITE)
+    bool is_new = count > caller_count;
+    change->outcome.is_new = is_new;
+    bool waits = !is_new && change->wait_ms > 0 && change->incarnation;
+    if (!is_new && !waits && entities[0].action != STORE_WRITE)
         return UPDATE_NOTHING; /* nobody, and nobody to release */
     write_call(change, &entities[0], legs, count);
     if (waits) wait(change, &entities[0].next.call);
@@ -203,7 +217,7 @@ int claim_change_release(struct claim_change *change, struct update_entity *enti
     struct call_record *call = &entities[0].next.call;
     if (entities[0].action != STORE_WRITE && !call->incarnation) return UPDATE_NOTHING;
     entities[0].action = STORE_WRITE;
-    call->legs = (struct list){0};
+    call->legs = (struct list){legs, count, true};
     call->incarnation = NULL;
     call->poll_until = 0;
     call->event_at = change->now_ms;

@@ -58,6 +58,13 @@ bool json_reader_number(struct json_reader *reader, const json_t *map, const cha
     return true;
 }
 
+bool json_reader_flag(struct json_reader *reader, const json_t *map, const char *field, bool *flag) {
+    const json_t *value = json_object_get(map, field);
+    *flag = json_is_true(value);
+    return !value || json_is_null(value) || json_is_boolean(value) ||
+           json_reader_fail(reader, field, "must be true or false");
+}
+
 bool json_reader_is_call(const char *id) {
     long chars = shape_characters(id, strlen(id));
     if (chars < 1 || chars > LEDIG_NAME_CHARS_MAX) return false;

@@ -29,6 +29,9 @@ bool json_reader_id(struct json_reader *reader, const json_t *map, const char *f
 bool json_reader_number(struct json_reader *reader, const json_t *map, const char *field, int64_t most,
                         int64_t *number);
 
+/* True only where it is there and true. */
+bool json_reader_flag(struct json_reader *reader, const json_t *map, const char *field, bool *flag);
+
 /* A call's id is the router's own, such as a SIP Call-ID: 1 to 120 characters, none of them a control character. */
 bool json_reader_is_call(const char *id);
 

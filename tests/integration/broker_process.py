@@ -242,8 +242,7 @@ class Broker:
         try:
             self.stop()
             self.judge()
-            left = processes_with(str(self.folder))
-            assert not left, f"processes left behind: {left}"
+            wait_until(lambda: not processes_with(str(self.folder)), "no process is left behind that names its folder", 5)
         finally:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

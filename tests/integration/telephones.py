@@ -1,8 +1,10 @@
 """Real telephones: Kamailio with clients/kamailio/kamailio.cfg, and sipp for those who call and those who are called.
 Everything is on loopback; processes are ended by their ids."""
 
+import itertools
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -12,18 +14,22 @@ import tempfile
 
 from broker_process import PATIENCE_S, ROOT, environment, unique, wait_until
 
+_ports = itertools.cycle(random.sample(range(10_000, 32_000), 22_000))
+
 SCENARIOS = pathlib.Path(__file__).parent / "sipp"
 CONFIGURATION = ROOT / "clients" / "kamailio" / "kamailio.cfg"
 
 
 def free_port():
-    """A port of the loopback address that nobody has, neither for UDP nor for TCP."""
+    """A port of the loopback address that nobody has, neither for UDP nor for TCP, and that the system gives to nobody
+    who asks for any port; another one each time, for whoever it is for may not have taken it yet."""
     while True:
+        port = next(_ports)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
             try:
-                tcp.bind(udp.getsockname())
-                return udp.getsockname()[1]
+                udp.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
+                return port
             except OSError:
                 continue
 
@@ -51,15 +57,19 @@ class Sipp:
     def __init__(self, exchange, scenario, number, call="", calls=1, **keys):
         self.exchange, self.scenario, self.call, self.port = exchange, scenario, call, keys.pop("port", None) or free_port()
         self.log = exchange.folder / f"{unique(scenario)}.log"
-        self.events = self.log.with_suffix(".events")
+        self.events, self.messages = self.log.with_suffix(".events"), self.log.with_suffix(".messages")
         more = [part for name, value in keys.items() for part in ("-key", name, value)]
         if call:
             more += ["-cid_str", call]
         self.process = subprocess.Popen(
             ["sipp", f"127.0.0.1:{exchange.port}", "-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-p", str(self.port),
              "-m", str(calls), "-s", number, "-nostdin", "-timeout", f"{PATIENCE_S * 4:.0f}s", "-timeout_error",
+             # a machine that is busy, or a Kamailio that stands still, is no reason to give a call up
+             "-max_invite_retrans", "100", "-max_non_invite_retrans", "100", "-max_retrans", "100",
+             "-deadcall_wait", "0",  # whoever is called twice for one call is rung twice
              "-default_behaviors", "all,-abortunexp",  # over UDP, a 180 may come after the 200
-             "-trace_err", "-error_file", self.log, "-trace_logs", "-log_file", self.events, *more],
+             "-trace_err", "-error_file", self.log, "-trace_logs", "-log_file", self.events,
+             "-trace_msg", "-message_file", self.messages, *more],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=exchange.folder)
         exchange.sipps.append(self)
 
@@ -71,8 +81,9 @@ class Sipp:
         wait_until(self.has_ended, f"{self.scenario} is over")
         assert self.process.returncode == 0, (self.scenario, self.process.returncode, self.said())
 
-    def said(self):
-        return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
+    def said(self, limit=2000):
+        """What it complained of, and then each message that came and went."""
+        return "\n".join(path.read_text(errors="replace")[-limit:] for path in (self.log, self.messages) if path.exists())
 
     def has_logged(self, event, calls=1):
         return self.events.exists() and self.events.read_text().count(event) >= calls
@@ -96,13 +107,16 @@ class Sipp:
 
 
 class Exchange:
-    """A Kamailio that asks this broker; definitions such as RING_MS=800 go to its configuration."""
+    """A Kamailio that asks this broker; definitions such as BEAT_MS=800 go to its configuration."""
+
+    running = []  # those whose logs are shown when a test fails
 
     def __init__(self, url, token, **definitions):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kamailio-"))
         self.port, self.sipps, self.url, self.token = free_port(), [], url, token
         self.definitions = dict(BEAT_MS=300, ASK_MS=30_000, HTTP_S=30)  # a slow machine is no reason to ring anyway
         self.definitions.update(definitions)
+        Exchange.running.append(self)
         self.start()
 
     def start(self):
@@ -121,6 +135,19 @@ class Exchange:
     def log(self):
         return (self.folder / "log").read_text(errors="replace")
 
+    def story(self):
+        """(Title, text) of its log and of each of its telephones'."""
+        yield f"Kamailio {self.port}", self.log()[-20000:]
+        for one in self.sipps:
+            ended = one.process.returncode if one.has_ended() else "still plays"
+            yield f"sipp {one.scenario} {one.port}: {ended}", one.said(20000)
+
+    def forget_telephones(self):
+        """Those of earlier tests are no part of a later one's story."""
+        for one in self.sipps:
+            one.end()
+        self.sipps.clear()
+
     def kill(self):
         """Ends all its processes the hard way: no BYE, no report."""
         self.signal(signal.SIGKILL)
@@ -135,6 +162,7 @@ class Exchange:
 
     def close(self):
         """Stops it and its telephones; its log must hold neither numbers nor its token."""
+        Exchange.running.remove(self)
         for one in self.sipps:
             one.end()
         if self.process.poll() is None:

@@ -163,6 +163,8 @@ BAD = [
     (dict(legs=[dict(user=f"u{i}", state="active") for i in range(21)]), "legs"),
     (dict(legs=[dict(user="kari", state="active")], state="ended"), "legs"),
     (dict(user="kari", state="active", direction="sideways"), "direction"),
+    (dict(user="kari", state="active", caller="yes"), "caller"),
+    (dict(legs=[dict(user=user, state="active", caller=True) for user in ("kari", "ola")]), "caller"),
     (dict(user="kari", state="active", at=now_ms() + 900_000), "at"), (dict(user="kari", state="active", at="now"), "at"),
     (dict(user="kari", state="active", peer="x" * 200), "peer"), (dict(user="kari", state="active", queue="no queue"), "queue"),
 ]

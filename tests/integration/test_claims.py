@@ -132,6 +132,78 @@ async def test_an_answered_call_is_neither_claimed_nor_given_back(company, desk)
     is_problem(desk.claim(call), 409, "conflict", "call")
 
 
+def caller(user):
+    """The one who placed the call, by an own telephone of the company."""
+    return dict(user=user, state="active", caller=True)
+
+
+async def test_who_placed_a_call_has_not_answered_it(company, desk):
+    """A colleague calls the queue: an active leg, but nobody has answered."""
+    watcher, call = await ready(desk, company, "kari", "ola"), unique("call")
+    desk.report(call, 1, legs=[caller("nina")], queue="support")
+    await watcher.sees("nina", activity="in_call")
+    assert desk.claimed(call) == ["kari"]
+    assert desk.claimed(call) == ["kari"], "the same call again"
+    desk.report(call, 2, legs=[caller("nina"), leg("kari", "ringing")], queue="support")
+    assert desk.claimed(call, exclude=["kari"]) == ["ola"]
+    await watcher.sees("kari", availability="available")
+    assert watcher.members["nina"]["activity"] == "in_call", "who placed the call is still on it"
+    assert desk.give_back(call).status == 204
+    await watcher.sees("ola", availability="available")
+    assert watcher.members["nina"]["activity"] == "in_call"
+    assert desk.claimed(call, exclude=["kari"]) == ["ola"]
+    desk.report(call, 3, legs=[caller("nina"), leg("ola", "active")], queue="support")
+    is_problem(desk.claim(call, exclude=["ola"]), 409, "conflict", "call")  # now it is answered
+    desk.report(call, 4, state="ended")
+    await watcher.sees("nina", availability="available")
+
+
+async def test_an_agent_who_calls_the_queue_is_not_claimed_and_keeps_the_place(company, desk):
+    watcher, call, other = await ready(desk, company, "kari"), unique("call"), unique("call")
+    desk.report(call, 1, legs=[caller("kari")], queue="support")
+    await watcher.sees("kari", activity="in_call")
+    wait_until(lambda: desk.claim(call, wait_ms=10).json.get("position") == 1, "the call waits for another agent")
+    await board_shows(watcher, waiting=1, busy=1)
+    desk.report(call, 2, legs=[caller("kari")], queue="support")  # the same again takes it out of no line
+    assert desk.claim(other, wait_ms=10).json["position"] == 2
+    desk.report(call, 3, state="ended")
+    desk.report(other, 1, state="ended")
+    await board_shows(watcher, waiting=0, free=1)
+
+
+async def test_a_claim_stands_when_the_caller_is_reported_late(company, desk):
+    watcher, call = await ready(desk, company, "kari", "ola"), unique("call")
+    assert desk.claimed(call) == ["kari"]
+    desk.report(call, 1, legs=[caller("nina")], queue="support")
+    await watcher.sees("nina", activity="in_call")
+    assert watcher.members["kari"]["activity"] == "ringing"
+    assert desk.claimed(call) == ["kari"] and desk.claimed(unique("call")) == ["ola"]
+    desk.report(call, 2, state="ended")
+    await watcher.sees("kari", availability="available")
+
+
+async def test_who_placed_a_queues_call_is_not_counted(company, desk):
+    watcher, call = await ready(desk, company, "kari", "ola"), unique("call")
+    desk.report(call, 1, legs=[caller("ola"), leg("kari", "active")], queue="support")
+    await watcher.sees("ola", activity="in_call")
+    desk.report(call, 2, state="ended")
+    await board_shows(watcher, free=2)
+    # with as many calls as kari, ola would come second
+    assert desk.claimed(unique("call"), strategy="fewest_calls") == ["ola"]
+
+
+async def test_who_placed_a_queues_call_gets_no_wrap_up(company, desk):
+    watcher = await ready(desk, company, "kari", "ola")
+    company.broker.http("PATCH", f"/v1/companies/{company.id}/queues/support", body=dict(wrap_up_ms=600_000),
+                        token=company.broker.token("boss", company.id, "admin"))
+    call = unique("call")
+    desk.report(call, 1, legs=[caller("kari"), leg("ola", "active")], queue="support")
+    await watcher.sees("kari", activity="in_call")
+    desk.report(call, 2, state="ended")
+    await watcher.sees("ola", activity="wrap_up")
+    assert watcher.members["kari"]["availability"] == "available"
+
+
 async def test_given_back_by_hand_and_by_time(company, desk):
     watcher = await ready(desk, company, "kari")
     call = unique("call")

@@ -7,6 +7,8 @@ import pytest
 from broker_process import PATIENCE_S, unique
 from ledig_client import now_ms
 from test_calls import Switch
+from test_claims import Desk, ready
+from test_queue import board_shows
 from test_router import is_problem
 
 LEASE_MS = 1_500
@@ -41,6 +43,67 @@ async def test_a_silent_routers_calls_end_with_it(switch):
     is_problem(switch.put(call, 2, user="kari", state="active", router="pbx-1"), 410, "conflict", "router")
     switch.report(call, 2, user="kari", state="active", router="pbx-2")  # it took a new id, and tells what lives
     await ola.sees("kari", activity="in_call")
+
+
+def has_wrap_up(company, wrap_up_ms):
+    """With it, one sees that the broker has taken a call as ended: it begins with that."""
+    answer = company.broker.http("PATCH", f"/v1/companies/{company.id}/queues/support", body=dict(wrap_up_ms=wrap_up_ms),
+                                 token=company.broker.token("boss", company.id, "admin"))
+    assert answer.status == 200, answer.body
+
+
+async def test_a_router_that_comes_back_later_finds_its_calls_again(switch):
+    """After the silence the broker takes the call as ended, and says so in its record: the router knows better."""
+    company, call = switch.company, unique("call")
+    has_wrap_up(company, 600_000)
+    ola = await company.app("ola")
+    switch.report(call, 1, user="kari", state="active", queue="support", router="pbx-1")
+    await ola.sees("kari", activity="in_call")
+    await ola.sees("kari", activity="wrap_up")
+    late = switch.report(call, 1, user="kari", state="active", queue="support", router="pbx-2")
+    assert ola.members["kari"]["activity"] == "wrap_up", "nothing late revives it"
+    assert switch.report(call, 2, user="kari", state="active", queue="support", router="pbx-2") > late
+    await ola.sees("kari", activity="in_call")
+    end = switch.report(call, 3, state="ended")
+    await ola.sees("kari", activity="wrap_up")
+    assert switch.report(call, 4, user="kari", state="active", queue="support", router="pbx-2") == end, "ended is ended"
+    assert ola.members["kari"]["activity"] == "wrap_up"
+
+
+async def test_a_call_that_was_lost_and_came_back_is_counted_once(switch):
+    """Counters that count one call twice: reported against Asterisk (1736)."""
+    company, desk = switch.company, Desk(switch.company)
+    board = await ready(desk, company, "kari", "ola")
+    other, call = unique("call"), unique("call")
+    switch.report(other, 1, user="ola", state="active", queue="support")
+    switch.report(other, 2, state="ended")
+    has_wrap_up(company, 2_500)
+    switch.report(call, 1, user="kari", state="active", queue="support", router="pbx-1")
+    await board.sees("kari", activity="in_call")
+    await board.sees("kari", activity="wrap_up")
+    switch.report(call, 2, user="kari", state="active", queue="support", router="pbx-2")
+    await board.sees("kari", activity="in_call")
+    switch.report(call, 3, state="ended")
+    await board_shows(board, free=2)
+    # one call each, so the id decides; with two, kari would come second
+    assert desk.claimed(unique("call"), strategy="fewest_calls") == ["kari"]
+
+
+async def test_a_call_in_line_whose_router_was_silent_keeps_its_place(switch):
+    company, first, second = switch.company, unique("call"), unique("call")
+    desk, ola = Desk(company), await company.app("ola")
+    await ola.ok("follow", users="all", queues=["support"])
+    assert desk.claim(first, wait_ms=10, router="pbx-1").json["position"] == 1
+    await board_shows(ola, waiting=1)
+    waits = ola.place["version"]
+    await board_shows(ola, waiting=0)
+    await ola.until(lambda: ola.place["version"] > waits)  # its router has ended, and the call is taken as ended
+    assert desk.claim(second, wait_ms=10).json["position"] == 1
+    assert desk.claim(first, wait_ms=10, router="pbx-2").json["position"] == 1, "it came first"
+    switch.report(first, 1, state="ended")
+    again = desk.claim(first, wait_ms=10, router="pbx-2")
+    is_problem(again, 409, "conflict", "call")
+    assert "free" not in again.json, "ended is ended"
 
 
 async def test_a_heartbeat_keeps_its_calls(switch):
