@@ -20,7 +20,7 @@ struct claim_attempt {
     size_t chosen; /* how many of the people come into question; those behind were on the call */
     char people[CLAIM_PEOPLE_MAX][LEDIG_ID_CHARS_MAX + 1];
     size_t tried_count;
-    char tried[CLAIM_TRIED_MAX][LEDIG_ID_CHARS_MAX + 1]; /* found taken by others */
+    char (*tried)[LEDIG_ID_CHARS_MAX + 1]; /* found taken by others; owned, and mostly there are none */
 };
 
 struct claim {

@@ -21,6 +21,7 @@ static int64_t now_ms_of(const struct claim *claim) {
 }
 
 static void end_attempt(struct claim *claim) {
+    if (claim->attempt) free(claim->attempt->tried);
     free(claim->attempt);
     claim->attempt = NULL;
 }
@@ -268,6 +269,17 @@ static void wait_or_answer(struct claim *claim) {
     if (claim->wait_ms == 0 || !claim_line_join(claim)) claim_answer_nobody(claim);
 }
 
+/* Whoever cannot be noted is chosen again, and found taken again. */
+static void note_tried(struct claim_attempt *attempt) {
+    size_t count = attempt->tried_count + attempt->chosen;
+    if (count > CLAIM_TRIED_MAX) return;
+    char(*tried)[LEDIG_ID_CHARS_MAX + 1] = realloc(attempt->tried, count * sizeof *tried);
+    if (!tried) return;
+    attempt->tried = tried;
+    for (size_t i = 0; i < attempt->chosen; i++)
+        strcpy(tried[attempt->tried_count++], attempt->people[i]);
+}
+
 /* All whom it had chosen were taken by others, or somebody was on the call of whom it did not know. */
 static void try_again(struct claim *claim) {
     struct claim_attempt *attempt = claim->attempt;
@@ -276,8 +288,7 @@ static void try_again(struct claim *claim) {
             wait_or_answer(claim);
             return;
         }
-        for (size_t i = 0; i < attempt->chosen && attempt->tried_count < CLAIM_TRIED_MAX; i++)
-            strcpy(attempt->tried[attempt->tried_count++], attempt->people[i]);
+        note_tried(attempt);
     }
     if (++attempt->tries < TRIES_MAX)
         claim_try(claim);
