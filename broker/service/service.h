@@ -8,6 +8,7 @@
 #include "broker/identity/token.h"
 #include "broker/metrics/metrics.h"
 #include "broker/model/company.h"
+#include "broker/service/claim_line.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
 #include "broker/service/route_watches.h"
@@ -48,6 +49,7 @@ struct service {
     struct tenant *tenants;       /* uthash by id */
     struct claim *claims;         /* utlist: those under way */
     uv_timer_t line;              /* of calls that wait: runs while there are any */
+    struct claim_lull lull;       /* of that line */
     uint64_t calls_swept_ms;      /* the loop's time of the last sweep over calls */
     struct router *routers;       /* uthash by the suffix of their lease */
     struct router_link *links;    /* utlist: routers that keep a connection open */
