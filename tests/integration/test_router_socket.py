@@ -326,7 +326,7 @@ async def test_a_cache_that_follows_what_people_do(broker, company, desk, tokens
     await router.sees_route(kari, action="unavailable", availability="dnd", user="kari", company=company.id)
     await app.set("away", forward="ola")
     await router.sees_route(kari, action="forward", target=ola, via=["ola"])
-    await app.set("away", forward="+4733333333")  # no row of a colleague shows this
+    await app.set("away", forward="+4733333333")
     await router.sees_route(kari, action="forward", target="+4733333333", via=None)
     await app.set("away", forward="ola")
     await ola_app.set("busy", activity="meeting")
