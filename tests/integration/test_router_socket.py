@@ -507,6 +507,14 @@ async def test_bad_requests_are_answered_and_the_connection_stays(broker, make_c
     assert (await router.route(company.numbers["kari"]))[0]["action"] == "ring"
 
 
+async def test_ten_thousand_numbers_are_more_than_a_message_holds(broker, make_company):
+    company = make_company(consent=False)
+    for request in ("route", "follow"):
+        router = await connect(broker, company.id)
+        await router.send(dict(t=request, id=1, numbers=[f"+47{10_000_000 + i}" for i in range(10_000)]))
+        assert await router.until_closed() == 1009 and router.errors[0]["code"] == "too_large"
+
+
 async def test_more_open_requests_than_allowed_are_refused_one_by_one(start_broker, make_company):
     broker = start_broker(store_timeout_ms=20_000)
     company = make_company(broker=broker, consent=False)
