@@ -76,7 +76,8 @@ static void settle(struct route_watch *watch, struct followed *followed, struct 
     if (former && --former->count == 0 && former != watch->only) drop_home(watch, former);
 }
 
-/* Whether it moved since the last look. Its version too, since a forward stands in no row of a colleague. */
+/* Whether it moved since the last look. Its version too: not all that a route hangs on, such as a forward, is in a row
+ * of the list. */
 static bool has_moved(struct home *home) {
     if (!tenant_is_ready(home->tenant)) return false;
     const struct company *company = tenant_company(home->tenant);

@@ -8,6 +8,7 @@
 #include "broker/identity/token.h"
 #include "broker/metrics/metrics.h"
 #include "broker/model/company.h"
+#include "broker/service/claim_line.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
 #include "broker/service/route_watches.h"
@@ -54,6 +55,7 @@ struct service {
     struct tenant *tenants;              /* uthash by id */
     struct claim *claims;                /* utlist: those under way */
     uv_timer_t line;                     /* of calls that wait: runs while there are any */
+    struct claim_lull lull;              /* of that line */
     uint64_t calls_swept_ms;             /* the loop's time of the last sweep over calls */
     uint64_t history_swept_ms;           /* and of the last over people's histories */
     struct history_sweep *history_sweep; /* NULL before the first */
