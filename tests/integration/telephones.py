@@ -66,7 +66,6 @@ class Sipp:
              "-m", str(calls), "-s", number, "-nostdin", "-timeout", f"{PATIENCE_S * 4:.0f}s", "-timeout_error",
              # a machine that is busy, or a Kamailio that stands still, is no reason to give a call up
              "-max_invite_retrans", "100", "-max_non_invite_retrans", "100", "-max_retrans", "100",
-             "-deadcall_wait", "0",  # whoever is called twice for one call is rung twice
              "-default_behaviors", "all,-abortunexp",  # over UDP, a 180 may come after the 200
              "-trace_err", "-error_file", self.log, "-trace_logs", "-log_file", self.events,
              "-trace_msg", "-message_file", self.messages, *more],
