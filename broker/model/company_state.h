@@ -8,6 +8,7 @@
 
 #include "broker/model/agenda.h"
 #include "broker/model/company.h"
+#include "broker/model/search.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -61,6 +62,7 @@ struct member {
     struct view view;
     struct agenda_item due;
     uint64_t shown_since; /* revision with which the profile came: the member row is no older */
+    size_t card;          /* its number among the cards, while there is a profile */
     struct duty *duties;  /* one for each log-in of the state, in its order; NULL = none */
     char user[];
 };
@@ -69,6 +71,11 @@ struct duty { /* one person is logged in to one queue: so a queue knows its own,
     struct member *member;
     struct queue *queue;
     struct duty *previous, *next; /* of the queue; utlist */
+};
+
+struct card { /* of one who has a profile; they lie close together, so that all can be looked through */
+    struct search_marks marks;
+    struct member *member;
 };
 
 enum seat { SEAT_FREE, SEAT_BUSY, SEAT_WRAP_UP, SEAT_COUNT }; /* of one who is logged in */
@@ -118,8 +125,9 @@ struct company {
     struct call *calls; /* utlist */
     struct entity *settings_entity;
     struct company_record *settings;
-    size_t members_count;              /* with a profile */
-    size_t entries_count, items_count; /* that may stand in the list and the agenda */
+    struct card *cards;
+    size_t members_count, cards_capacity; /* with a profile */
+    size_t entries_count, items_count;    /* that may stand in the list and the agenda */
     struct change_list list;
     struct agenda agenda;
     struct queue *touched;         /* whose figures may have changed */
@@ -173,6 +181,11 @@ int member_set_state(struct company *company, struct member *member, struct stat
 void member_look(struct company *company, struct member *member, int64_t now_ms);
 void member_due(struct company *company, struct member *member, int64_t now_ms);
 void member_free(struct company *company, struct member *member);
+
+/* card.c */
+int card_reserve(struct company *company); /* before somebody comes, so that card_set cannot fail; LEDIG_ENO_MEMORY */
+void card_set(struct company *company, struct member *member, const struct profile_record *before);
+void card_give_back(struct company *company, struct member *member);
 
 /* queue.c */
 struct queue *queue_find(const struct company *company, const char *id);

@@ -15,6 +15,60 @@ static bool is_between_words(char byte) {
     return byte == ' ' || byte == '-' || byte == '.' || byte == ',' || byte == '\'' || byte == '/' || byte == '_';
 }
 
+/* ---- Marks ---- */
+
+/* Of a word at `text[i]`, which has at least one byte. What begins it has no marks but some of these. */
+static uint64_t marks_of_word(const char *text, size_t i) {
+    unsigned first = (unsigned char)fold(text, i);
+    uint64_t marks = UINT64_C(1) << (first % 32);
+    if (!text[i + 1] || is_between_words(text[i + 1])) return marks;
+    unsigned second = (unsigned char)fold(text, i + 1);
+    return marks | UINT64_C(1) << (32 + (first * 11 + second) % 32);
+}
+
+/* It is folded already, and a letter's second byte alone would not be folded again. */
+static uint64_t marks_of_folded(const char *word) {
+    unsigned first = (unsigned char)word[0], second = (unsigned char)word[1];
+    uint64_t marks = UINT64_C(1) << (first % 32);
+    return second ? marks | UINT64_C(1) << (32 + (first * 11 + second) % 32) : marks;
+}
+
+static uint64_t marks_of_words(const char *text) {
+    uint64_t marks = 0;
+    bool at_start = true;
+    for (size_t i = 0; text && text[i]; i++) {
+        bool between = is_between_words(text[i]);
+        if (!between && at_start) marks |= marks_of_word(text, i);
+        at_start = between;
+    }
+    return marks;
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static uint64_t marks_of_digits(const char *text) {
+    uint64_t marks = 0;
+    for (size_t i = 0; text[i]; i++)
+        if (is_digit(text[i]) && is_digit(text[i + 1]))
+            marks |= UINT64_C(1) << (((text[i] - '0') * 10 + text[i + 1] - '0') % 64);
+    return marks;
+}
+
+struct search_marks search_marks(const struct profile_record *profile) {
+    struct search_marks marks = {.words = marks_of_words(profile->name) | marks_of_words(profile->department)};
+    if (profile->id[0]) marks.words |= marks_of_word(profile->id, 0);
+    for (uint32_t i = 0; i < profile->numbers.count; i++)
+        marks.digits |= marks_of_digits(profile->numbers.at[i]);
+    return marks;
+}
+
+bool search_may_fit(const struct search *search, const struct search_marks *marks) {
+    if (search->digits[0] && (marks->digits & search->needs.digits) == search->needs.digits) return true;
+    return search->word_count > 0 && (marks->words & search->needs.words) == search->needs.words;
+}
+
 /* ---- What is looked for ---- */
 
 static void take_digits(struct search *search, const char *text) {
@@ -40,6 +94,9 @@ void search_begin(struct search *search, const char *text) {
         }
         inside = !between;
     }
+    search->needs.digits = marks_of_digits(search->digits);
+    for (size_t i = 0; i < search->word_count; i++)
+        search->needs.words |= marks_of_folded(search->words[i]);
 }
 
 /* ---- Who fits ---- */

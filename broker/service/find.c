@@ -45,7 +45,7 @@ void find_answer(struct session *session, uint32_t id, const struct message_find
         return;
     }
     search_begin(&finding.search, find->text);
-    company_each_member(company, look, &finding);
+    company_search(company, &finding.search, FIND_LOOKS_MAX, look, &finding);
     struct frame frame = {0};
     frame_begin(&frame, (enum encoding)session->encoding);
     for (size_t i = 0; i < finding.count; i++)
