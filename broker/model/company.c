@@ -209,13 +209,10 @@ const char *company_queue_by_number(const struct company *company, const char *t
     return number != NULL && number->queue != NULL ? number->queue->id : NULL;
 }
 
-void company_search(const struct company *company, const struct search *search, size_t looks_max,
-                    void (*tell)(void *arg, const struct member *member), void *arg) {
-    for (size_t i = 0; i < company->members_count && looks_max > 0; i++) {
-        if (!search_may_fit(search, &company->cards[i].marks)) continue;
-        tell(arg, company->cards[i].member);
-        looks_max--;
-    }
+void company_search(const struct company *company, const struct search *search,
+                    bool (*look)(void *arg, const struct member *member), void *arg) {
+    for (size_t i = 0; i < company->members_count; i++)
+        if (search_may_fit(search, &company->cards[i].marks) && !look(arg, company->cards[i].member)) return;
 }
 
 size_t company_member_count(const struct company *company) {
