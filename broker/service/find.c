@@ -12,7 +12,7 @@ struct found {
 struct finding {
     struct search search;
     struct found best[FIND_LIMIT_MAX]; /* in order */
-    size_t count, limit;
+    size_t count, limit, fits;
 };
 
 static bool comes_before(const struct found *a, const struct found *b) {
@@ -22,17 +22,19 @@ static bool comes_before(const struct found *a, const struct found *b) {
     return order != 0 ? order < 0 : strcmp(member_user(a->member), member_user(b->member)) < 0;
 }
 
-static void look(void *arg, const struct member *member) {
+static bool look(void *arg, const struct member *member) {
     struct finding *finding = arg;
     struct found found = {search_rank(&finding->search, member_profile(member)), member};
-    if (found.rank == SEARCH_NONE) return;
+    if (found.rank == SEARCH_NONE) return true;
+    if (++finding->fits > FIND_FITS_MAX) return false;
     size_t at = finding->count;
     while (at > 0 && comes_before(&found, &finding->best[at - 1]))
         at--;
-    if (at == finding->limit) return;
+    if (at == finding->limit) return true;
     if (finding->count < finding->limit) finding->count++;
     memmove(&finding->best[at + 1], &finding->best[at], (finding->count - at - 1) * sizeof found);
     finding->best[at] = found;
+    return true;
 }
 
 void find_answer(struct session *session, uint32_t id, const struct message_find *find) {
@@ -45,7 +47,7 @@ void find_answer(struct session *session, uint32_t id, const struct message_find
         return;
     }
     search_begin(&finding.search, find->text);
-    company_each_member(company, look, &finding);
+    company_search(company, &finding.search, look, &finding);
     struct frame frame = {0};
     frame_begin(&frame, (enum encoding)session->encoding);
     for (size_t i = 0; i < finding.count; i++)
