@@ -153,7 +153,8 @@ static int change_call(const struct call_change *change, struct call_record *cal
     if (event->queue) call->queue = event->queue;
     if (!call->arrived_at) call->arrived_at = change->at_ms;
     if (!call->answered_at && anyone_answered(event)) call->answered_at = change->at_ms;
-    if (event->ended) call->ended_at = change->at_ms;
+    call->ended_at = event->ended ? change->at_ms : 0;
+    call->is_lost = change->is_lost;
     call->router = change->router;
     call->incarnation = NULL; /* it waits no longer */
     call->poll_until = 0;
@@ -182,6 +183,13 @@ static bool knows_all(struct call_change *change, const struct call_record *call
     return all;
 }
 
+/* Nothing revives a call that a router has ended. One whose router was only lost lives on where it is reported under a
+ * new id, as a router is told to do. */
+static bool is_over(const struct call_change *change, const struct call_record *call) {
+    if (!call->ended_at || change->event->ended) return false;
+    return !call->is_lost || !change->router || shape_same_text(call->router, change->router);
+}
+
 int call_change_apply(struct call_change *change, struct update_entity *entities, size_t count, struct arena *arena) {
     const struct record *before = entities[0].current;
     struct call_record *call = &entities[0].next.call;
@@ -189,8 +197,8 @@ int call_change_apply(struct call_change *change, struct update_entity *entities
     if (before && !knows_all(change, &before->call)) return LEDIG_EMOVED_ON;
     if (change->is_lost && (!before || before->call.ended_at)) return UPDATE_NOTHING;
     if (!change->is_lost && before && before->call.seq >= change->event->seq)
-        return UPDATE_NOTHING;                                                           /* late, or the same again */
-    if (before && before->call.ended_at && !change->event->ended) return UPDATE_NOTHING; /* nothing revives it */
+        return UPDATE_NOTHING; /* late, or the same again */
+    if (before && is_over(change, &before->call)) return UPDATE_NOTHING;
     int error = change_call(change, call, &entities[1], arena);
     entities[0].action = STORE_WRITE;
     count_for_queue(change, before, &entities[0]);

@@ -62,20 +62,25 @@ static void set_leg(struct bench *bench, size_t i, const char *user, const char 
     if (bench->event.leg_count <= i) bench->event.leg_count = i + 1;
 }
 
-/* Applies the event to what stands, and lets that stand. */
-static void apply(struct bench *bench) {
-    struct record *records[] = {&bench->call, &bench->states[0], &bench->states[1], &bench->profiles[0],
-                                &bench->profiles[1]};
+/* The entities as they stand. */
+static struct update_entity *again(struct bench *bench) {
+    const struct record *records[] = {&bench->call, &bench->states[0], &bench->states[1], &bench->profiles[0],
+                                      &bench->profiles[1]};
     for (size_t i = 0; i < 5; i++) {
         bool stands = records[i]->kind != RECORD_NONE;
-        struct record copy = *records[i];
-        if (!stands) copy.kind = RECORD_CALL;
         struct record *current = arena_take(bench->arena, sizeof *current);
-        *current = copy;
-        bench->entities[i] = (struct update_entity){.current = stands ? current : NULL, .next = copy};
+        *current = *records[i];
+        bench->entities[i] = (struct update_entity){.current = stands ? current : NULL, .next = *current};
+        if (!stands) bench->entities[i].next.kind = RECORD_CALL;
     }
-    assert_int_equal(call_change_apply(&bench->change, bench->entities, 5, bench->arena), 0);
-    for (size_t i = 0; i < 5; i++)
+    return bench->entities;
+}
+
+/* Applies the event to what stands, and lets that stand. */
+static void apply(struct bench *bench) {
+    struct record *records[] = {&bench->call, &bench->states[0], &bench->states[1]};
+    assert_int_equal(call_change_apply(&bench->change, again(bench), 5, bench->arena), 0);
+    for (size_t i = 0; i < 3; i++)
         if (bench->entities[i].action == STORE_WRITE) *records[i] = bench->entities[i].next;
     bench->event.seq++;
 }
@@ -183,6 +188,29 @@ static void times_never_run_backwards(void **state) {
     assert_int_equal(past(bench, 0)->ended_at, past(bench, 0)->answered_at);
 }
 
+/* Its router fell silent, came back under a new id, and the call is still up. */
+static void a_call_that_was_only_lost_lives_on_under_a_new_router(void **state) {
+    struct bench *bench = *state;
+    set_leg(bench, 0, "kari", "active");
+    bench->change.router = "router-1";
+    apply(bench);
+    bench->change.is_lost = bench->event.ended = true;
+    apply(bench);
+    assert_int_equal(bench->call.call.ended_at, NOW);
+    bench->change.is_lost = bench->event.ended = false;
+    bench->event.seq = 2;
+    assert_int_equal(call_change_apply(&bench->change, again(bench), 5, bench->arena), UPDATE_NOTHING);
+    bench->change.router = "router-2";
+    apply(bench);
+    assert_int_equal(bench->call.call.ended_at, 0);
+    assert_int_equal(bench->states[0].state.calls.count, 1);
+    bench->event.ended = true; /* by its router */
+    apply(bench);
+    bench->event.ended = false;
+    bench->change.router = "router-3";
+    assert_int_equal(call_change_apply(&bench->change, again(bench), 5, bench->arena), UPDATE_NOTHING);
+}
+
 static void without_consent_to_it_nothing_is_kept(void **state) {
     struct bench *bench = *state;
     bench->consents[1].granted = false;
@@ -204,6 +232,7 @@ int main(void) {
         CASE(the_time_to_the_answer_and_the_other_side_come_from_the_legs),
         CASE(a_peer_that_is_oneself_is_not_the_other_side),
         CASE(times_never_run_backwards),
+        CASE(a_call_that_was_only_lost_lives_on_under_a_new_router),
         CASE(without_consent_to_it_nothing_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
