@@ -20,7 +20,9 @@ static int64_t now_ms_of(const struct claim *claim) {
     return service_now_ms(claim->footing.service);
 }
 
+/* Whom others were faster to take may be free again by now, so it is looked at again, also where nothing moves. */
 static void end_attempt(struct claim *claim) {
+    if (claim->attempt && claim->attempt->tried_count > 0) claim->seen_place = 0;
     if (claim->attempt) free(claim->attempt->tried);
     free(claim->attempt);
     claim->attempt = NULL;
