@@ -12,6 +12,8 @@
 #define CONSENTS_MAX 16               /* purposes */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
 
+#define FORWARD_PREFIXES_MAX 64 /* of a company: a list that somebody keeps by hand */
+
 /* In the order of records.def; stored, so never renumbered. */
 enum record_kind {
     RECORD_NONE,

@@ -30,8 +30,8 @@ static bool read_who(struct json_reader *reader, const json_t *map, struct call_
         return false;
     if (leg->user && number) return json_reader_fail(reader, "number", "a leg has a user or a number, not both");
     if (!leg->user && !number) return json_reader_fail(reader, "user", "a leg needs a user or a number");
-    if (number && e164_parse(number, strlen(number), leg->number) != 0)
-        return json_reader_fail(reader, "number", "must be a number such as +4722334455");
+    if (number && numbering_read(number, strlen(number), leg->number) != 0)
+        return json_reader_fail(reader, "number", CALL_EVENT_NO_NUMBER);
     return true;
 }
 
@@ -106,6 +106,16 @@ int call_event_read(const uint8_t *body, size_t length, int64_t now_ms, struct c
     *why = reader.why;
     call_event_free(event);
     return LEDIG_EBAD_REQUEST;
+}
+
+bool call_event_complete(struct call_event *event, const struct numbering_plan *plan) {
+    for (size_t i = 0; i < event->leg_count; i++) {
+        struct call_event_leg *leg = &event->legs[i];
+        if (!leg->user && numbering_complete(plan, leg->number, leg->number) != 0) return false;
+    }
+    if (event->peer && e164_parse_in(plan, event->peer, strlen(event->peer), event->peer_number) == 0)
+        event->peer = event->peer_number;
+    return true;
 }
 
 void call_event_free(struct call_event *event) {

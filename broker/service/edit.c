@@ -1,5 +1,6 @@
 #include "broker/service/edit.h"
 #include "broker/log.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/import.h"
 
@@ -222,10 +223,25 @@ static void on_found(void *arg, int error, const char *const *owners, size_t cou
     store_numbers_take(edit->service->store, edit->entry.numbers.at, own, count, on_taken, edit);
 }
 
+static void on_plan(void *arg, int error, const struct numbering_plan *plan) {
+    struct edit *edit = arg;
+    const char *reason = error ? NULL : edit_complete_numbers(edit, plan);
+    if (error)
+        refuse(edit, error, NULL, NULL);
+    else if (reason)
+        refuse(edit, LEDIG_EBAD_REQUEST, "numbers", reason);
+    else
+        begin(edit);
+}
+
 static void begin(struct edit *edit) {
     const struct texts *numbers = &edit->entry.numbers;
     if (edit->service->closing)
         refuse(edit, LEDIG_EUNAVAILABLE, NULL, NULL);
+    else if (edit->needs_plan && dial_plan_read(edit->service, edit->company, on_plan, edit) != 0)
+        refuse(edit, LEDIG_ENO_MEMORY, NULL, NULL);
+    else if (edit->needs_plan)
+        return;
     else if (edit->verb == EDIT_REMOVE)
         edit->kind->remove(edit);
     else if (numbers->count > 0)

@@ -37,10 +37,13 @@ struct edit {
 
     struct roster_entry entry; /* what it shall be … */
     unsigned fields;           /* … as far as it was said */
+    const char *country;       /* of a company, likewise */
+    struct texts prefixes;     /* of forwards to the outside, likewise; not present = none were told */
     const char *strategy;      /* of a queue, likewise */
     int64_t wrap_up_ms;
     bool says_strategy, says_wrap_up;
 
+    bool needs_plan; /* some numbers are as they were dialled, since the company's country is not known yet */
     bool was_free[LEDIG_NUMBERS_COUNT_MAX];            /* the numbers that are taken in vain where it fails */
     bool is_new, has_company;                          /* found by the commit */
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
@@ -58,6 +61,9 @@ void edit_start(struct service *service, const struct edit_kind *kind, const cha
 
 /* Reads and checks the body; false after an answer. */
 bool edit_read_body(struct edit *edit, const struct http_request *request);
+
+/* Brings those numbers to E.164 that are still as they were dialled. NULL, or what is wrong with one. */
+const char *edit_complete_numbers(struct edit *edit, const struct numbering_plan *plan);
 
 /* Whether any of this company is under way. */
 bool edit_runs(const struct service *service, const char *company);

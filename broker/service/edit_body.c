@@ -1,4 +1,5 @@
 /* What the body of a PUT or PATCH says, checked by the same rules as the lines of a file. */
+#include "broker/service/dial_plan.h"
 #include "broker/service/edit.h"
 #include "broker/service/http_problem.h"
 
@@ -40,6 +41,39 @@ static bool take_list(const struct edit *edit, struct json_reader *reader, const
     return true;
 }
 
+/* As it was dialled, where it is a national number and the company is not loaded. */
+static const char *read_number(struct edit *edit, const struct numbering_plan *plan, const json_t *text,
+                               char number[static NUMBERING_DIALLED_MAX + 1]) {
+    const char *at = json_string_value(text);
+    size_t length = json_string_length(text);
+    uint32_t count = edit->entry.numbers.count;
+    if (plan || numbering_read(at, length, number) != 0 || numbering_is_international(number))
+        return roster_rules_number(plan, at, length, count, number);
+    edit->needs_plan = true;
+    return count >= LEDIG_NUMBERS_COUNT_MAX ? "more than 16 numbers" : NULL;
+}
+
+static const char twice[] = "a number stands in the list twice";
+
+const char *edit_complete_numbers(struct edit *edit, const struct numbering_plan *plan) {
+    struct texts *numbers = &edit->entry.numbers;
+    const char **at = arena_take(edit->arena, (numbers->count + 1) * sizeof *at);
+    struct texts done = {.at = at};
+    if (!at) return "out of memory";
+    for (; done.count < numbers->count; done.count++) {
+        char number[E164_BYTES];
+        const char *dialled = numbers->at[done.count];
+        const char *reason = roster_rules_number(plan, dialled, strlen(dialled), done.count, number);
+        if (!reason && roster_rules_have(&done, number)) reason = twice;
+        if (reason) return reason;
+        at[done.count] = arena_text(edit->arena, number, strlen(number));
+        if (!at[done.count]) return "out of memory";
+    }
+    edit->needs_plan = false;
+    *numbers = done;
+    return NULL;
+}
+
 bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
     const json_t *list, *text;
     size_t i;
@@ -49,11 +83,11 @@ bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
     struct texts *numbers = &edit->entry.numbers;
     if (!at) return json_reader_fail(reader, "numbers", "out of memory");
     numbers->at = at;
+    const struct numbering_plan *plan = dial_plan(edit->service, edit->company);
     json_array_foreach(list, i, text) {
-        char number[E164_BYTES];
-        const char *reason =
-            roster_rules_number(json_string_value(text), json_string_length(text), numbers->count, number);
-        if (!reason && roster_rules_have(numbers, number)) reason = "a number stands in the list twice";
+        char number[NUMBERING_DIALLED_MAX + 1];
+        const char *reason = read_number(edit, plan, text, number);
+        if (!reason && roster_rules_have(numbers, number)) reason = twice;
         if (reason) return json_reader_fail(reader, "numbers", reason);
         at[numbers->count] = arena_text(edit->arena, number, strlen(number));
         if (!at[numbers->count++]) return json_reader_fail(reader, "numbers", "out of memory");

@@ -1,4 +1,5 @@
 #include "broker/service/import.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/edit.h"
 
 #include <stdlib.h>
@@ -46,6 +47,15 @@ static void on_idle(uv_idle_t *idle) {
         check_numbers(import);
 }
 
+static void on_plan(void *arg, int error, const struct numbering_plan *plan) {
+    struct import *import = arg;
+    import->roster->plan = plan;
+    if (error)
+        import_end(import, error);
+    else
+        uv_idle_start(&import->idle, on_idle);
+}
+
 bool import_runs(const struct service *service, const char *company) {
     for (const struct import *import = service->imports; import; import = import->next)
         if (strcmp(import->company, company) == 0) return true;
@@ -71,11 +81,17 @@ int import_start(struct service *service, const char *company, bool dry_run, str
         free(import);
         return LEDIG_ENO_MEMORY;
     }
+    int error = dial_plan_read(service, company, on_plan, import);
+    if (error) {
+        roster_close(import->roster);
+        free(import->bytes);
+        free(import);
+        return error;
+    }
     import->next = service->imports;
     service->imports = import;
     import->idle.data = import;
     uv_idle_init(service->loop, &import->idle);
-    uv_idle_start(&import->idle, on_idle);
     return 0;
 }
 

@@ -40,8 +40,8 @@ static void answer_import(struct service *service, const char *company, struct h
 
 static void answer_company(struct service *service, const char *company, struct http_exchange *exchange,
                            const struct http_request *request) {
-    if (request->method != HTTP_GET && request->method != HTTP_PUT)
-        api_refuse_method(exchange, "GET, PUT");
+    if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_PATCH)
+        api_refuse_method(exchange, "GET, PUT, PATCH");
     else if (!may(service, company, false, exchange, request))
         return;
     else if (request->method == HTTP_GET)

@@ -1,6 +1,7 @@
 #include "broker/service/requests.h"
 #include "broker/service/ask.h"
 #include "broker/service/attendance.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/e164.h"
 #include "broker/service/find.h"
 #include "broker/service/member_change.h"
@@ -30,7 +31,7 @@ static bool find_forward(const struct session *session, const char **target) {
     const struct company *company = tenant_company(session->tenant);
     char number[E164_BYTES];
     if (company_member(company, *target) || company_has_queue(company, *target)) return true;
-    if (e164_parse(*target, strlen(*target), number) != 0) return false;
+    if (e164_parse_in(dial_plan_of(company), *target, strlen(*target), number) != 0) return false;
     *target = arena_text(session->service->arena, number, strlen(number));
     return *target != NULL;
 }

@@ -230,7 +230,7 @@ static int take_numbers(struct roster *roster, struct roster_entry *entry) {
     while (next_word(&rest, &word)) {
         char number[E164_BYTES];
         struct roster_key *before;
-        const char *reason = roster_rules_number(word.at, word.length, count, number);
+        const char *reason = roster_rules_number(roster->plan, word.at, word.length, count, number);
         if (reason) {
             complain(roster, ROSTER_NUMBERS, reason);
             return 0;

@@ -50,10 +50,12 @@ struct roster_fault {
     const char *reason;                     /* a constant */
 };
 
+struct numbering_plan;
 struct roster_key; /* uthash */
 
 struct roster {
     const char *company;
+    const struct numbering_plan *plan; /* of national numbers; NULL: there are none */
     struct arena *arena;
     bool has_header;
     int columns[ROSTER_COLUMN_COUNT]; /* where each stands in a record; -1 = it is not in the file, and stays as it is

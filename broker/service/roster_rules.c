@@ -16,8 +16,10 @@ const char *roster_rules_id(const char *id) {
     return id[0] ? "no id: up to 64 of a-z, 0-9, dot, dash, underscore" : "is missing";
 }
 
-const char *roster_rules_number(const char *text, size_t length, uint32_t count, char number[static E164_BYTES]) {
-    if (e164_parse(text, length, number) != 0) return "no number in E.164: a plus, then 5 to 15 digits";
+const char *roster_rules_number(const struct numbering_plan *plan, const char *text, size_t length, uint32_t count,
+                                char number[static E164_BYTES]) {
+    if (e164_parse_in(plan, text, length, number) != 0)
+        return "no number: a plus and 5 to 15 digits, or as it is dialled in the company's country";
     return count >= LEDIG_NUMBERS_COUNT_MAX ? "more than 16 numbers" : NULL;
 }
 

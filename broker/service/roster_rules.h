@@ -10,7 +10,8 @@
 /* Each gives NULL where all is well, or the reason. `count` is how many the list has already. */
 const char *roster_rules_text(const char *text, size_t length); /* for people to read */
 const char *roster_rules_id(const char *id);
-const char *roster_rules_number(const char *text, size_t length, uint32_t count, char number[static E164_BYTES]);
+const char *roster_rules_number(const struct numbering_plan *plan, const char *text, size_t length, uint32_t count,
+                                char number[static E164_BYTES]); /* `plan` NULL takes no national numbers */
 const char *roster_rules_queue(const char *queue, uint32_t count);
 
 /* `stored` is NULL for a member; otherwise a constant. */

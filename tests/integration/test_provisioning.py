@@ -268,7 +268,7 @@ def test_a_company_comes_into_being_and_is_renamed(company):
     office.token = broker.token("boss", office.id, "admin")
     office.done("PUT", "/users/kari", dict(name="Kari", queues=["support"]), 201)
     shown = office.done("GET")
-    assert shown.pop("version") > 0 and shown == dict(company=office.id, name="Fjord AS", users=1, queues=1)
+    assert shown.pop("version") > 0 and shown == dict(company=office.id, name="Fjord AS", country="NO", users=1, queues=1)
     office.done("PUT", "", dict(name="Fjell AS"))
     assert office.done("GET")["name"] == "Fjell AS" and office.user("kari")["name"] == "Kari"
 
@@ -328,7 +328,7 @@ def test_who_may(company, office, make_company):
 
 
 def test_other_methods_are_refused_by_name(office):
-    for method, path, allow in (("POST", "", "GET, PUT"), ("DELETE", "", "GET, PUT"), ("POST", "/users", "GET"), ("PUT", "/export", "GET"),
+    for method, path, allow in (("POST", "", "GET, PUT, PATCH"), ("DELETE", "", "GET, PUT, PATCH"), ("POST", "/users", "GET"), ("PUT", "/export", "GET"),
                                 ("POST", "/users/kari", "GET, PUT, PATCH, DELETE"), ("POST", "/queues/support", "GET, PUT, PATCH, DELETE")):
         answer = office.http(method, path, {} if method != "DELETE" else None)
         assert is_problem(answer, 405, "bad_request") and answer.json["allow"] == allow
