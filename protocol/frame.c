@@ -10,10 +10,8 @@
 #define ENVELOPE_BYTES_MAX 640
 
 static const char *const list_names[FRAME_LIST_COUNT] = {
-    [FRAME_MEMBERS] = "members",
-    [FRAME_PROFILES] = "profiles",
-    [FRAME_QUEUES] = "queues",
-    [FRAME_REMOVED] = "removed",
+    [FRAME_MEMBERS] = "members", [FRAME_PROFILES] = "profiles", [FRAME_QUEUES] = "queues",
+    [FRAME_REMOVED] = "removed", [FRAME_ROUTES] = "routes",
 };
 
 void frame_begin(struct frame *frame, enum encoding encoding) {
@@ -167,6 +165,16 @@ int frame_end_answer(const struct frame *frame, uint32_t id, bool more, int64_t 
     write_head(&writer, 3 + count_lists(frame, FRAME_REMOVED) + (more ? 1 : 0), "answer");
     write_integer(&writer, "id", id);
     write_lists(&writer, frame, FRAME_REMOVED);
+    if (more) write_true(&writer, "more");
+    write_integer(&writer, "stale_ms", stale_ms);
+    return write_end(&writer);
+}
+
+int frame_end_routes(const struct frame *frame, uint32_t id, bool more, int64_t stale_ms, struct buffer *out) {
+    struct writer writer = {.encoding = frame->encoding, .out = out};
+    write_head(&writer, 3u + (id ? 1u : 0u) + (more ? 1u : 0u), id ? "answer" : "routes");
+    if (id) write_integer(&writer, "id", id);
+    write_rows(&writer, frame, FRAME_ROUTES);
     if (more) write_true(&writer, "more");
     write_integer(&writer, "stale_ms", stale_ms);
     return write_end(&writer);

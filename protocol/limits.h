@@ -16,6 +16,10 @@
 #define LEDIG_FOLLOW_COUNT_MAX 5000   /* ids in one `follow`; whoever wants more follows all */
 #define LEDIG_NUMBERS_COUNT_MAX 16    /* numbers of one person or queue */
 #define LEDIG_QUEUES_COUNT_MAX 64     /* queues of one person */
+#define LEDIG_ROUTE_COUNT_MAX 1000    /* numbers of one `route` */
+#define LEDIG_LEGS_COUNT_MAX 20       /* of one call: those that ring_all rings, and a conference */
+#define LEDIG_EXCLUDE_COUNT_MAX 64    /* whom one call has already rung */
+#define LEDIG_VIA_COUNT_MAX 8         /* steps of a forward; more is a circle */
 #define LEDIG_ROWS_COUNT_MAX 16384    /* rows in one frame: 64 KiB holds no more */
 
 #endif

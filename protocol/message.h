@@ -104,7 +104,7 @@ int message_encode_row(enum encoding encoding, const struct shape *part, const v
 
 /* A `changes` or `answer` frame put together from rows that were encoded before: the path of every delivery, so it only
  * copies. Use: begin; add rows in any order; end. The frame counts as at most LEDIG_MESSAGE_BYTES_MAX bytes. */
-enum frame_list { FRAME_MEMBERS, FRAME_PROFILES, FRAME_QUEUES, FRAME_REMOVED, FRAME_LIST_COUNT };
+enum frame_list { FRAME_MEMBERS, FRAME_PROFILES, FRAME_QUEUES, FRAME_REMOVED, FRAME_ROUTES, FRAME_LIST_COUNT };
 
 struct frame {
     enum encoding encoding;
@@ -130,7 +130,11 @@ int frame_encode_id(enum encoding encoding, const char *id, struct buffer *out);
 int frame_end_changes(const struct frame *frame, bool more, const char *epoch, int64_t to, int64_t now,
                       struct buffer *out);
 
-/* Appends the whole `answer` (FRAME_REMOVED is left out) to `out`. 0 or LEDIG_ENO_MEMORY. */
+/* Appends the whole `answer` (FRAME_REMOVED and FRAME_ROUTES are left out) to `out`. 0 or LEDIG_ENO_MEMORY. */
 int frame_end_answer(const struct frame *frame, uint32_t id, bool more, int64_t stale_ms, struct buffer *out);
+
+/* Appends the rows of FRAME_ROUTES, and nothing else: as an `answer`, or where `id` is 0 as `routes`. 0 or
+ * LEDIG_ENO_MEMORY. */
+int frame_end_routes(const struct frame *frame, uint32_t id, bool more, int64_t stale_ms, struct buffer *out);
 
 #endif

@@ -1,17 +1,17 @@
-/* What a router says of a call: who is on it now, as the JSON body of PUT /v1/companies/{c}/calls/{call} has it. Only
- * reads and checks the form; who the numbers belong to is the caller's to find. Owns the document that its texts point
- * into. */
+/* What a router says of a call: who is on it now. Only reads and checks the form; who the numbers belong to is the
+ * caller's to find. Its texts are lent by what it was read from. */
 #ifndef LEDIG_SERVICE_CALL_EVENT_H
 #define LEDIG_SERVICE_CALL_EVENT_H
 
 #include "broker/service/e164.h"
 #include "protocol/limits.h"
+#include "protocol/shape.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALL_LEGS_MAX 20           /* those that ring_all rings, and a conference */
+#define CALL_LEGS_MAX LEDIG_LEGS_COUNT_MAX
 #define CALL_BODY_BYTES_MAX 16384  /* twenty legs with long names are some 3 KiB */
 #define CALL_AHEAD_MS_MAX 300000LL /* a router's clock may be ahead of the store's by so much */
 
@@ -24,7 +24,6 @@ struct call_event_leg {
 };
 
 struct call_event {
-    json_t *document;
     struct call_event_leg legs[CALL_LEGS_MAX];
     size_t leg_count;
     bool ended;                           /* for all */
@@ -35,13 +34,11 @@ struct call_event {
     int64_t seq;
 };
 
-/* 0, or LEDIG_E… with the field at fault (may be NULL) and why; then there is nothing to free. */
-int call_event_read(const uint8_t *body, size_t length, int64_t now_ms, struct call_event *event, const char **field,
-                    const char **why);
+/* The body of PUT /v1/companies/{c}/calls/{call}. 0, or LEDIG_E… as in the fault. */
+int call_event_read(const json_t *document, int64_t now_ms, struct call_event *event, struct fault *fault);
 
 /* Brings the numbers of legs and peer to E.164. A peer that is none, such as a SIP address, stays. False where a leg's
  * is none. */
 bool call_event_complete(struct call_event *event, const struct numbering_plan *plan);
-void call_event_free(struct call_event *event);
 
 #endif

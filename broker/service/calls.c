@@ -1,8 +1,7 @@
 #include "broker/service/calls.h"
 #include "broker/service/call_change.h"
 #include "broker/service/dial_plan.h"
-#include "broker/service/http_problem.h"
-#include "broker/service/routers.h"
+#include "broker/service/footing.h"
 #include "broker/service/tenant.h"
 
 #include <stdlib.h>
@@ -12,13 +11,13 @@
 #define USERS_MAX (2 * CALL_LEGS_MAX)
 
 struct report {
-    struct service *service;
-    struct tenant *tenant;          /* held */
-    struct http_exchange *exchange; /* NULL: nobody waits for an answer */
+    struct footing footing;
+    struct arena *arena; /* of the event's texts; owned */
     struct call_event event;
     struct call_change change;
+    calls_done done; /* NULL: nobody waits for an answer */
+    void *arg;
     unsigned tries;
-    char subject[LEDIG_ID_CHARS_MAX + 1];
     char router[LEDIG_ID_CHARS_MAX + 1];           /* its lease */
     char users[USERS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who is on the call, and who was */
     const char *user_list[USERS_MAX];
@@ -26,14 +25,19 @@ struct report {
 };
 
 static void end(struct report *report) {
-    tenant_release(report->tenant);
-    call_event_free(&report->event);
+    footing_leave(&report->footing);
+    arena_free(report->arena);
     free(report);
 }
 
-static void refuse(struct report *report, int error, const char *field, const char *why) {
-    if (report->exchange) http_problem(report->exchange, error, field, why);
+static void answer_fault(struct report *report, const struct fault *fault) {
+    if (report->done) report->done(report->arg, fault, 0);
     end(report);
+}
+
+static void refuse(struct report *report, int error, const char *field, const char *why) {
+    struct fault fault = {.error = error, .field = field, .why = why};
+    answer_fault(report, &fault);
 }
 
 /* ---- Who is concerned? ---- */
@@ -49,7 +53,7 @@ static void add_user(struct report *report, const char *user) {
 
 /* Names those whom the router named by number; false after an answer. */
 static bool find_people(struct report *report) {
-    const struct company *company = tenant_company(report->tenant);
+    const struct company *company = tenant_company(report->footing.tenant);
     if (!call_event_complete(&report->event, dial_plan_of(company))) {
         refuse(report, LEDIG_EBAD_REQUEST, "number", CALL_EVENT_NO_NUMBER);
         return false;
@@ -75,7 +79,7 @@ static bool find_people(struct report *report) {
 }
 
 static void add_former(struct report *report) {
-    const struct call_record *call = company_call(tenant_company(report->tenant), report->call);
+    const struct call_record *call = company_call(tenant_company(report->footing.tenant), report->call);
     const struct leg *legs = call ? call->legs.at : NULL;
     for (uint32_t i = 0; call && i < call->legs.count; i++)
         add_user(report, legs[i].user);
@@ -98,9 +102,7 @@ static void on_done(void *arg, int error, uint64_t version) {
         refuse(report, error, NULL, NULL);
         return;
     }
-    if (report->exchange)
-        http_answer_json(report->exchange, 200,
-                         json_pack("{s:s,s:I}", "call", report->call, "version", (json_int_t)version));
+    if (report->done) report->done(report->arg, NULL, version);
     end(report);
 }
 
@@ -110,27 +112,29 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
 }
 
 static void commit(struct report *report) {
+    struct service *service = report->footing.service;
     struct update_target targets[1 + USERS_MAX] = {{RECORD_CALL, report->call}};
     for (size_t i = 0; i < report->change.user_count; i++)
         targets[1 + i] = (struct update_target){RECORD_STATE, report->user_list[i]};
-    report->change.now_ms = service_now_ms(report->service);
-    report->change.leases = report->service->leases;
-    if (update_start(report->service, tenant_id(report->tenant), targets, 1 + report->change.user_count, apply, on_done,
+    report->change.now_ms = service_now_ms(service);
+    report->change.leases = service->leases;
+    if (update_start(service, tenant_id(report->footing.tenant), targets, 1 + report->change.user_count, apply, on_done,
                      report) != 0)
         refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
 }
 
 /* ---- The request ---- */
 
-static void go_on(void *arg, int error) {
+static void keep_router(struct report *report, const char *lease) {
+    snprintf(report->router, sizeof report->router, "%s", lease);
+    report->change.router = report->router;
+}
+
+static void go_on(void *arg, const struct fault *fault) {
     struct report *report = arg;
-    const struct company *company = tenant_company(report->tenant);
-    if (error && !tenant_is_ready(report->tenant)) {
-        refuse(report, LEDIG_EUNAVAILABLE, NULL, NULL);
-        return;
-    }
-    if (!tenant_exists(report->tenant)) {
-        refuse(report, LEDIG_ENOT_FOUND, NULL, "no such company");
+    const struct company *company = tenant_company(report->footing.tenant);
+    if (fault) {
+        answer_fault(report, fault);
         return;
     }
     if (!find_people(report)) return;
@@ -141,59 +145,12 @@ static void go_on(void *arg, int error) {
         return;
     }
     const struct call_record *call = company_call(company, report->call);
-    if (report->change.is_lost && call && call->router) { /* what it hung on stays as it was */
-        snprintf(report->router, sizeof report->router, "%s", call->router);
-        report->change.router = report->router;
-    }
+    if (report->footing.router[0]) keep_router(report, report->footing.router);
+    if (report->change.is_lost && call && call->router) keep_router(report, call->router); /* stays as it was */
     if (!record && call && call->queue) record = company_queue(company, call->queue);
     report->change.wrap_up_ms = record ? record->wrap_up_ms : 0;
     add_former(report);
     commit(report);
-}
-
-static void wait_for_company(struct report *report) {
-    if (tenant_is_ready(report->tenant))
-        go_on(report, 0);
-    else if (tenant_when_ready(report->tenant, false, go_on, report) != 0)
-        refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
-}
-
-static void on_router(void *arg, int error, const char *lease) {
-    struct report *report = arg;
-    if (error == LEDIG_ELEASE_ENDED) {
-        routers_answer_gone(report->exchange);
-        end(report);
-        return;
-    }
-    if (error) {
-        refuse(report, error, NULL, NULL);
-        return;
-    }
-    snprintf(report->router, sizeof report->router, "%s", lease);
-    report->change.router = report->router;
-    wait_for_company(report);
-}
-
-static void begin(struct report *report) {
-    if (report->event.router)
-        routers_keep(report->service, report->subject, report->event.router, on_router, report);
-    else
-        wait_for_company(report);
-}
-
-static bool take_event(struct report *report, const struct http_request *request) {
-    const char *field, *why;
-    int64_t now_ms = service_now_ms(report->service);
-    int error = call_event_read(request->body, request->length, now_ms, &report->event, &field, &why);
-    if (error) {
-        http_problem(report->exchange, error, field, why);
-        return false;
-    }
-    report->change = (struct call_change){.event = &report->event,
-                                          .call = report->call,
-                                          .at_ms = report->event.at_ms ? report->event.at_ms : now_ms,
-                                          .users = report->user_list};
-    return true;
 }
 
 /* NULL when out of memory. */
@@ -201,26 +158,49 @@ static struct report *report_create(struct service *service, const char *company
     struct report *report = calloc(1, sizeof *report + strlen(call) + 1);
     if (!report) return NULL;
     strcpy(report->call, call);
-    report->service = service;
-    report->tenant = tenant_hold(service, company);
-    if (report->tenant) return report;
+    report->arena = arena_create();
+    if (report->arena && footing_take(&report->footing, service, company) == 0) return report;
+    arena_free(report->arena);
     free(report);
     return NULL;
 }
 
+static bool keep_text(struct arena *arena, const char **text) {
+    if (!*text) return true;
+    *text = arena_text(arena, *text, strlen(*text));
+    return *text != NULL;
+}
+
+/* The texts of the event are lent for the request only. */
+static bool keep_event(struct report *report, const struct call_event *from) {
+    struct call_event *event = &report->event;
+    *event = *from;
+    event->router = NULL; /* its lease says it from here on */
+    for (size_t i = 0; i < event->leg_count; i++)
+        if (!keep_text(report->arena, &event->legs[i].user)) return false;
+    return keep_text(report->arena, &event->direction) && keep_text(report->arena, &event->peer) &&
+           keep_text(report->arena, &event->queue);
+}
+
 void calls_report(struct service *service, const char *subject, const char *company, const char *call,
-                  struct http_exchange *exchange, const struct http_request *request) {
+                  const struct call_event *event, calls_done done, void *arg) {
+    static const struct fault no_memory = {.error = LEDIG_EUNAVAILABLE, .why = "out of memory"};
     struct report *report = report_create(service, company, call);
     if (!report) {
-        http_problem(exchange, LEDIG_EUNAVAILABLE, NULL, "out of memory");
+        done(arg, &no_memory, 0);
         return;
     }
-    report->exchange = exchange;
-    snprintf(report->subject, sizeof report->subject, "%s", subject);
-    if (take_event(report, request))
-        begin(report);
-    else
-        end(report);
+    report->done = done;
+    report->arg = arg;
+    if (!keep_event(report, event)) {
+        answer_fault(report, &no_memory);
+        return;
+    }
+    report->change = (struct call_change){.event = &report->event,
+                                          .call = report->call,
+                                          .at_ms = event->at_ms ? event->at_ms : service_now_ms(service),
+                                          .users = report->user_list};
+    footing_settle(&report->footing, subject, event->router, go_on, report);
 }
 
 void calls_end(struct service *service, const char *company, const char *call) {
@@ -230,5 +210,5 @@ void calls_end(struct service *service, const char *company, const char *call) {
     report->event.ended = true;
     report->change = (struct call_change){
         .event = &report->event, .call = report->call, .at_ms = now_ms, .is_lost = true, .users = report->user_list};
-    begin(report);
+    footing_settle(&report->footing, NULL, NULL, go_on, report);
 }

@@ -104,6 +104,10 @@ static int check(struct claim_change *change, const struct record *before) {
     return change->outcome.has_ended || change->outcome.was_answered ? LEDIG_ECONFLICT : 0;
 }
 
+bool claim_change_waits_no_longer(const struct call_record *call) {
+    return !call->incarnation && call->legs.count == 0;
+}
+
 static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
                  struct arena *arena) {
     size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : 1;
@@ -147,6 +151,11 @@ int claim_change_apply(struct claim_change *change, struct update_entity *entiti
     struct leg *legs = arena_take(arena, 2 * CLAIM_AGENTS_MAX * sizeof *legs);
     uint32_t count = 0;
     int error = legs ? check(change, entities[0].current) : LEDIG_ENO_MEMORY;
+    if (!error && change->has_waited && entities[0].current &&
+        claim_change_waits_no_longer(&entities[0].current->call)) {
+        change->outcome.was_given_back = true;
+        return LEDIG_ECONFLICT;
+    }
     if (!error) error = release(change, entities, false, legs, &count, arena);
     if (error) return error;
     if (count > 0) { /* the same claim as before */
@@ -175,9 +184,12 @@ int claim_change_release(struct claim_change *change, struct update_entity *enti
     int error = legs ? check(change, entities[0].current) : LEDIG_ENO_MEMORY;
     if (!error) error = release(change, entities, true, legs, &count, arena);
     if (error) return error;
-    if (entities[0].action != STORE_WRITE) return UPDATE_NOTHING;
     struct call_record *call = &entities[0].next.call;
+    if (entities[0].action != STORE_WRITE && !call->incarnation) return UPDATE_NOTHING;
+    entities[0].action = STORE_WRITE;
     call->legs = (struct list){0};
+    call->incarnation = NULL;
+    call->poll_until = 0;
     call->event_at = change->now_ms;
     return 0;
 }

@@ -23,6 +23,7 @@ struct claim_change {
     int64_t now_ms;
     uint32_t wait_ms;        /* where nobody is free, the call waits for so long; 0 = it does not */
     const char *incarnation; /* of the worker where it waits */
+    bool has_waited;         /* it stood in the line: where the record knows nothing of that, it was given back */
     const char
         *people[CLAIM_PEOPLE_MAX]; /* in the order of preference; whose profile and state stand behind the call */
     size_t people_count;
@@ -31,21 +32,24 @@ struct claim_change {
         char users[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1];   /* who is claimed for the call now */
         char missing[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who was, and is not among the people */
         size_t missing_count;
-        bool was_answered, has_ended, is_new;
+        bool was_answered, has_ended, was_given_back, is_new;
         int64_t arrived_at; /* of the call, where it waits */
         int64_t until_ms;   /* of the claims */
     } outcome;
 };
 
 /* To be called from an update_apply: entities[0] is the call, then two for each of the people, profile and state.
- * LEDIG_EMOVED_ON: `missing` must be among them. LEDIG_ECONFLICT: answered, or ended. Where nobody of them is free, the
- * outcome has none, and those excluded are released all the same. */
+ * LEDIG_EMOVED_ON: `missing` must be among them. LEDIG_ECONFLICT: answered, ended, or given back while it waited. Where
+ * nobody of them is free, the outcome has none, and those excluded are released all the same. */
 int claim_change_apply(struct claim_change *change, struct update_entity *entities, struct arena *arena);
 
 /* The call waits no longer; its place is kept for a little while (CALL_WAIT_GRACE_MS of the model). */
 int claim_change_leave(struct claim_change *change, struct update_entity *entities);
 
-/* Gives the claims of a call back. LEDIG_ECONFLICT: it was answered. */
+/* Gives the claims of a call back, or its place in the line. LEDIG_ECONFLICT: it was answered. */
 int claim_change_release(struct claim_change *change, struct update_entity *entities, struct arena *arena);
+
+/* Whether a call that stood in the line does so no more, without an agent: given back, or reported elsewhere. */
+bool claim_change_waits_no_longer(const struct call_record *call);
 
 #endif

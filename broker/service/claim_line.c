@@ -5,17 +5,37 @@
 #include <utlist.h>
 
 static bool has_expired(const struct claim *claim) {
-    return uv_now(claim->service->loop) >= claim->expires_ms;
+    return uv_now(claim->footing.service->loop) >= claim->expires_ms;
+}
+
+static const struct call_record *call_of(const struct claim *claim) {
+    return company_call(tenant_company(claim->footing.tenant), claim->call);
 }
 
 /* Whether something may have become different for it since it was last looked at. */
 static bool may_come_next(const struct claim *claim) {
-    return company_last_place(tenant_company(claim->tenant)) != claim->seen_place || claim->free_since_ms != 0;
+    const struct call_record *call = call_of(claim);
+    return company_last_place(tenant_company(claim->footing.tenant)) != claim->seen_place ||
+           claim->free_since_ms != 0 || (call && call->legs.count > 0); /* asked for twice, and the other got one */
+}
+
+/* Why the call needs nobody any more, as far as the replica has heard of it; NULL: it waits. */
+static const char *find_end(const struct claim *claim) {
+    const struct call_record *call = call_of(claim);
+    if (!call) return NULL;
+    if (call->ended_at) return CLAIM_ENDED;
+    if (call->answered_at) return CLAIM_ANSWERED;
+    /* what the replica has may be from before it stood in the line */
+    if (!claim->waits_since || company_version(tenant_company(claim->footing.tenant)) < claim->waits_since) return NULL;
+    return claim_change_waits_no_longer(call) ? CLAIM_GIVEN_BACK : NULL;
 }
 
 static void look(struct claim *claim) {
     if (claim->commits) return;
-    if (http_is_abandoned(claim->exchange))
+    const char *end = find_end(claim);
+    if (end)
+        claim_answer_over(claim, end);
+    else if (claim->asker.is_gone(claim->asker.arg))
         claim_leave(claim);
     else if (has_expired(claim))
         claim_answer_nobody(claim);
@@ -45,7 +65,7 @@ int claim_line_open(struct service *service) {
 
 /* Each turn that an agent has stayed free lets one more come into question. */
 static size_t turns_passed(struct claim *claim, size_t free_count) {
-    uint64_t now_ms = uv_now(claim->service->loop);
+    uint64_t now_ms = uv_now(claim->footing.service->loop);
     if (free_count == 0) {
         claim->free_since_ms = 0;
         return 0;
@@ -55,12 +75,12 @@ static size_t turns_passed(struct claim *claim, size_t free_count) {
 }
 
 static int64_t arrival(const struct claim *claim) {
-    const struct call_record *call = company_call(tenant_company(claim->tenant), claim->call);
+    const struct call_record *call = call_of(claim);
     return call && call->arrived_at && !call->ended_at ? call->arrived_at : INT64_MAX; /* a fresh one comes last */
 }
 
 bool claim_line_lets(struct claim *claim, size_t free_count) {
-    const struct company *company = tenant_company(claim->tenant);
+    const struct company *company = tenant_company(claim->footing.tenant);
     claim->seen_place = company_last_place(company);
     claim->position = company_waiting_before(company, claim->queue, arrival(claim), claim->call);
     size_t turns = claim_line_has(claim) ? turns_passed(claim, free_count) : 0;
@@ -69,8 +89,8 @@ bool claim_line_lets(struct claim *claim, size_t free_count) {
 }
 
 bool claim_line_join(struct claim *claim) {
-    struct service *service = claim->service;
-    if (claim->expires_ms == 0) claim->expires_ms = uv_now(service->loop) + claim->request.wait_ms;
+    struct service *service = claim->footing.service;
+    if (claim->expires_ms == 0) claim->expires_ms = uv_now(service->loop) + claim->wait_ms;
     if (service->draining || service->closing || has_expired(claim)) return false;
     if (!uv_is_active((uv_handle_t *)&service->line))
         uv_timer_start(&service->line, on_look, CLAIM_LOOK_MS, CLAIM_LOOK_MS);
@@ -86,8 +106,8 @@ void claim_line_leave(struct claim *claim) {
 }
 
 uint32_t claim_line_left_ms(const struct claim *claim) {
-    uint64_t now_ms = uv_now(claim->service->loop);
-    if (!claim_line_has(claim)) return claim->request.wait_ms;
+    uint64_t now_ms = uv_now(claim->footing.service->loop);
+    if (!claim_line_has(claim)) return claim->wait_ms;
     return claim->expires_ms > now_ms ? (uint32_t)(claim->expires_ms - now_ms) : 0;
 }
 

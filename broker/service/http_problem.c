@@ -91,3 +91,10 @@ void http_problem_as(struct http_exchange *exchange, int status, int error, cons
 void http_problem(struct http_exchange *exchange, int error, const char *field, const char *detail) {
     http_problem_as(exchange, status_of(error), error, field, detail, NULL);
 }
+
+void http_fault(struct http_exchange *exchange, const struct fault *fault) {
+    if (fault->error == LEDIG_ELEASE_ENDED) /* which has no name on the wire */
+        http_problem_as(exchange, 410, LEDIG_ECONFLICT, fault->field, fault->why, NULL);
+    else
+        http_problem(exchange, fault->error, fault->field, fault->why);
+}

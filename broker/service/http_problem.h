@@ -4,11 +4,15 @@
 #define LEDIG_SERVICE_HTTP_PROBLEM_H
 
 #include "broker/service/http_exchange.h"
+#include "protocol/shape.h"
 #include <jansson.h>
 
 /* Answers with the status that belongs to the error. `field` may be NULL; `detail` NULL = what the error means in
  * general. */
 void http_problem(struct http_exchange *exchange, int error, const char *field, const char *detail);
+
+/* The same for what was found at fault; 410 where the lease of the router has ended. */
+void http_fault(struct http_exchange *exchange, const struct fault *fault);
 
 /* The same with a status of one's own, and further members for the document (taken over; NULL = none). */
 void http_problem_as(struct http_exchange *exchange, int status, int error, const char *field, const char *detail,

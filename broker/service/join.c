@@ -27,6 +27,10 @@ static void refuse_field(struct session *session, const char *field, const char 
 
 static bool take_device(struct session *session, const struct message_hello *hello) {
     enum presence state = PRESENCE_ACTIVE;
+    if (!hello->device) {
+        refuse_field(session, "device", "is missing");
+        return false;
+    }
     if (hello->state && !presence_parse(hello->state, &state)) {
         refuse_field(session, "state", "must be active, idle or background");
         return false;

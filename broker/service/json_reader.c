@@ -1,8 +1,26 @@
 #include "broker/service/json_reader.h"
+#include "protocol/errors.h"
 #include "protocol/limits.h"
-#include "protocol/shape.h"
 
 #include <string.h>
+
+json_t *json_reader_open(const uint8_t *body, size_t length, size_t bytes_max, struct fault *fault) {
+    if (length > bytes_max) {
+        *fault = (struct fault){.error = LEDIG_ETOO_LARGE, .why = "the body is larger than allowed here"};
+        return NULL;
+    }
+    json_t *document = json_loadb((const char *)body, length, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(document)) return document;
+    json_decref(document);
+    *fault = (struct fault){.error = LEDIG_EBAD_REQUEST, .why = "the body is no JSON object, or has a key twice"};
+    return NULL;
+}
+
+int json_reader_end(const struct json_reader *reader, bool good, struct fault *fault) {
+    if (good) return 0;
+    *fault = (struct fault){.error = LEDIG_EBAD_REQUEST, .field = reader->field, .why = reader->why};
+    return LEDIG_EBAD_REQUEST;
+}
 
 bool json_reader_fail(struct json_reader *reader, const char *field, const char *why) {
     reader->field = field;

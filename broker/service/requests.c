@@ -106,6 +106,10 @@ static void handle_device(struct session *session, uint32_t id, const struct mes
 
 static void handle_follow(struct session *session, uint32_t id, const struct message_follow *follow) {
     struct filter *favourites = NULL;
+    if (!follow->users.present) {
+        refuse(session, id, LEDIG_EBAD_REQUEST, "users", "is missing");
+        return;
+    }
     struct audience *audience =
         audience_hold(session->tenant, &follow->users, &follow->queues, session->attendee->user);
     if (audience && follow->favourites.count > 0)

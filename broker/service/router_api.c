@@ -1,12 +1,11 @@
 #include "broker/service/router_api.h"
 #include "broker/service/api_path.h"
-#include "broker/service/calls.h"
-#include "broker/service/claims.h"
+#include "broker/service/call_api.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/provisioning_api.h"
+#include "broker/service/route_api.h"
 #include "broker/service/routers.h"
-#include "broker/service/routing.h"
 #include "broker/service/service.h"
 
 #include <string.h>
@@ -48,7 +47,7 @@ static void answer_route(struct service *service, struct http_exchange *exchange
     } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
     } else {
-        routing_answer(service, &claims, exchange, request);
+        route_api_answer(service, &claims, exchange, request);
     }
 }
 
@@ -84,7 +83,7 @@ static void answer_call(struct service *service, const char *company, const char
         http_problem(exchange, LEDIG_EBAD_REQUEST, "call",
                      "must be 1 to 120 characters, none of them a control character");
     else
-        calls_report(service, claims.user, company, call, exchange, request);
+        call_api_report(service, claims.user, company, call, exchange, request);
 }
 
 /* "{queue}/claims" */
@@ -107,7 +106,7 @@ static void answer_claims(struct service *service, const char *company, const ch
     else if (!shape_is_id(queue))
         http_problem(exchange, LEDIG_ENOT_FOUND, "queue", "no such queue in this company");
     else
-        claims_take(service, claims.user, company, queue, exchange, request);
+        call_api_claim(service, claims.user, company, queue, exchange, request);
 }
 
 static void answer_claim(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
@@ -120,7 +119,7 @@ static void answer_claim(struct service *service, const char *company, const cha
     else if (!json_reader_is_call(call))
         http_problem(exchange, LEDIG_ENOT_FOUND, "call", "no such call");
     else
-        claims_release(service, company, call, exchange);
+        call_api_release(service, company, call, exchange);
 }
 
 static void answer_router(struct service *service, const char *router, struct http_exchange *exchange,

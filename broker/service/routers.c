@@ -11,6 +11,11 @@
 
 /* ---- Leases ---- */
 
+const struct fault routers_gone = {
+    .error = LEDIG_ELEASE_ENDED,
+    .field = "router",
+    .why = "this router was silent for too long, and its calls have ended: take a new id, and report under it"};
+
 struct router {
     UT_hash_handle hh;
     uint64_t kept_ms; /* the loop's time of the last sign of life that the store knows of */
@@ -99,15 +104,9 @@ struct heartbeat {
     json_t *calls; /* an object with their ids; NULL: it does not say which live */
 };
 
-void routers_answer_gone(struct http_exchange *exchange) {
-    http_problem_as(exchange, 410, LEDIG_ECONFLICT, "router",
-                    "this router was silent for too long, and its calls have ended: take a new id, and report under it",
-                    NULL);
-}
-
 static void answer(struct heartbeat *heartbeat, int error) {
     if (error == LEDIG_ELEASE_ENDED)
-        routers_answer_gone(heartbeat->exchange);
+        http_fault(heartbeat->exchange, &routers_gone);
     else if (error)
         http_problem(heartbeat->exchange, error, NULL, NULL);
     else

@@ -6,6 +6,7 @@
 
 #include "broker/identity/token.h"
 #include "broker/service/http_exchange.h"
+#include "protocol/shape.h"
 
 struct router;
 struct service;
@@ -21,8 +22,8 @@ struct service;
 typedef void (*routers_done)(void *arg, int error, const char *lease);
 void routers_keep(struct service *service, const char *subject, const char *id, routers_done done, void *arg);
 
-/* 410: the router has ended. */
-void routers_answer_gone(struct http_exchange *exchange);
+/* What is told of a router that has ended: LEDIG_ELEASE_ENDED. */
+extern const struct fault routers_gone;
 
 /* PUT /v1/routers/{router}: a heartbeat, which may name the calls that live. */
 void routers_heartbeat(struct service *service, const struct token_claims *claims, const char *id,

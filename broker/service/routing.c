@@ -14,18 +14,7 @@
 static bool tell_from_replica(struct routing_question *question, struct routed *routed, const char *id) {
     const struct tenant *tenant = tenant_find(question->service, id);
     if (!tenant || !tenant_is_ready(tenant)) return false;
-    const struct company *company = tenant_company(tenant);
-    const struct member *member = company_member_by_number(company, routed->number);
-    const char *queue = member ? NULL : company_queue_by_number(company, routed->number);
-    routed->company = tenant_id(tenant);
-    struct forwarded forwarded;
-    if (member) {
-        routing_follow(company, member, &forwarded);
-        routing_tell_person(question, routed, member_user(member), member_view(member), &forwarded,
-                            company_version(company));
-    }
-    if (queue) routing_tell_queue(question, routed, queue, company_version(company));
-    return member || queue;
+    return routing_tell_from(question, routed, tenant_company(tenant), tenant_id(tenant));
 }
 
 /* A company that is asked about again is loaded, and stays so for idle_ms after the last question: to be held for a
@@ -64,7 +53,7 @@ static void tell_from_any(struct routing_question *question) {
     for (size_t i = 0; i < question->count; i++) {
         struct routed *routed = &question->numbers[i];
         struct routing_company *company, *next;
-        if (routed->answer) continue;
+        if (routed->is_known) continue;
         HASH_ITER(hh, routing->companies, company, next) {
             if (++steps > SEARCH_STEPS_MAX) return;
             if (token_covers(&question->claims, company->id) && tell_from_replica(question, routed, company->id)) break;
@@ -152,7 +141,7 @@ static void on_loaded(void *arg, int error) {
     const char *id = tenant_id(wait->tenant);
     for (size_t i = 0; i < question->count; i++) {
         struct routed *routed = &question->numbers[i];
-        if (!routed->needs_company || routed->answer || strcmp(routed->company, id) != 0) continue;
+        if (!routed->needs_company || routed->is_known || strcmp(routed->company, id) != 0) continue;
         routed->needs_company = false;
         if (tell_from_replica(question, routed, id)) continue;
         if (error)
@@ -193,7 +182,7 @@ static bool wait_for_companies(struct routing_question *question) {
 static void finish(struct routing_question *question) {
     if (!question->error && wait_for_companies(question)) return;
     for (size_t i = 0; !question->error && i < question->count; i++)
-        if (!question->numbers[i].answer) question->error = LEDIG_ENO_MEMORY;
+        if (!question->numbers[i].is_known) question->error = LEDIG_ENO_MEMORY;
     routing_question_close(question);
 }
 
@@ -247,7 +236,7 @@ static int read_companies(struct routing_question *question) {
     if (!taken) return LEDIG_ENO_MEMORY;
     int error = 0;
     for (size_t i = 0; i < question->count; i++)
-        taken[i] = question->numbers[i].answer != NULL;
+        taken[i] = question->numbers[i].is_known;
     for (size_t i = 0; !error && i < question->count; i++)
         if (!taken[i]) error = read_company(question, i, taken);
     free(taken);
@@ -260,7 +249,7 @@ static int take_owners(struct routing_question *question, const char *const *own
     struct routing *routing = &question->service->routing;
     for (size_t i = 0, found = 0; i < question->count; i++) {
         struct routed *routed = &question->numbers[i];
-        if (routed->answer) continue;
+        if (routed->is_known) continue;
         int error = routing_question_own(question, routed, owners[found++]);
         if (error) return error;
         if (!routed->owner) {
@@ -279,7 +268,7 @@ static void on_found(void *arg, int error, const char *const *owners, size_t cou
     if (error) {
         tell_from_any(question);
         for (size_t i = 0; i < question->count; i++)
-            if (!question->numbers[i].answer) question->error = error;
+            if (!question->numbers[i].is_known) question->error = error;
         finish(question);
         return;
     }
@@ -290,10 +279,13 @@ static void on_found(void *arg, int error, const char *const *owners, size_t cou
     if (--question->reads == 0) finish(question);
 }
 
-void routing_answer(struct service *service, const struct token_claims *claims, struct http_exchange *exchange,
-                    const struct http_request *request) {
-    struct routing_question *question = routing_question_open(service, claims, exchange, request);
-    if (!question) return;
+void routing_ask(struct service *service, const struct token_claims *claims, const struct routing_numbers *numbers,
+                 routing_done done, void *arg) {
+    struct routing_question *question = routing_question_open(service, claims, numbers, done, arg);
+    if (!question) {
+        done(arg, LEDIG_ENO_MEMORY, NULL, 0, INT64_MAX);
+        return;
+    }
     const char **open = calloc(question->count + 1, sizeof *open);
     size_t count = 0;
     for (size_t i = 0; open && i < question->count; i++)

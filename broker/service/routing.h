@@ -3,7 +3,8 @@
 #ifndef LEDIG_SERVICE_ROUTING_H
 #define LEDIG_SERVICE_ROUTING_H
 
-#include "broker/service/http_exchange.h"
+#include "broker/service/e164.h"
+#include "protocol/message.h"
 #include <stdbool.h>
 
 struct service;
@@ -18,12 +19,21 @@ struct routing {                       /* zeroed = ready for use; owned by the s
     uint64_t questions;                /* so far */
 };
 
-#define ROUTING_BATCH_MAX 1000             /* numbers in one question */
-#define ROUTING_BODY_BYTES_MAX (64 * 1024) /* such a list with room for blanks */
+#define ROUTING_BATCH_MAX LEDIG_ROUTE_COUNT_MAX
 
-/* GET and POST /v1/route. Answers the exchange, at once or later. */
-void routing_answer(struct service *service, const struct token_claims *claims, struct http_exchange *exchange,
-                    const struct http_request *request);
+struct routing_numbers {
+    size_t count;
+    char at[ROUTING_BATCH_MAX][E164_BYTES];
+};
+
+/* The answer: a row for each number, in their order, and how long ago the store last confirmed them (INT64_MAX: never).
+ * Or the error: LEDIG_EUNAVAILABLE where the store is away and the company not loaded. Lent for the call. */
+typedef void (*routing_done)(void *arg, int error, const struct part_route_row *rows, size_t count, int64_t stale_ms);
+
+/* Asks what to do with calls to these numbers; those of a company that the claims do not cover are unknown. All is lent
+ * for the call. May be done at once. */
+void routing_ask(struct service *service, const struct token_claims *claims, const struct routing_numbers *numbers,
+                 routing_done done, void *arg);
 
 void routing_close(struct routing *routing);
 

@@ -4,36 +4,36 @@
 
 #include "broker/identity/token.h"
 #include "broker/model/availability.h"
-#include "broker/service/e164.h"
 #include "broker/service/routing.h"
 #include "broker/service/routing_forward.h"
-#include <jansson.h>
 
 struct routed { /* one number */
     char number[E164_BYTES];
-    json_t *answer; /* NULL = not known yet */
-    char *owner;    /* what the index says, "acme/user/kari" with NULs for the slashes; NULL = did not ask yet */
+    bool is_known; /* the question's row of it is filled in */
     bool is_queue;
-    bool needs_company;       /* it is forwarded: the way of the call is found in the replica */
-    const char *company, *id; /* in `owner` */
+    bool needs_company; /* it is forwarded: the way of the call is found in the replica */
+    char *owner;        /* what the index says, "acme/user/kari" with NULs for the slashes; NULL = did not ask yet */
+    const char *company, *id; /* in `owner`, or the tenant's */
 };
 
 struct routing_question {
     struct service *service;
-    struct http_exchange *exchange;
+    routing_done done;
+    void *arg;
     struct token_claims claims;
     uint64_t serial; /* of routing->questions */
     uint64_t asked_ns;
-    bool is_list; /* answered by a list */
-    size_t reads; /* open requests to the store, and companies that are waited for */
-    int error;    /* of one of them */
+    size_t reads;                /* open requests to the store, and companies that are waited for */
+    int error;                   /* of one of them */
+    struct arena *arena;         /* of what the rows point to; NULL until the first text */
+    struct part_route_row *rows; /* one for each number */
     size_t count;
     struct routed numbers[];
 };
 
-/* Takes the numbers out of the request. On failure the exchange has been answered, and NULL is returned. */
+/* NULL: out of memory. */
 struct routing_question *routing_question_open(struct service *service, const struct token_claims *claims,
-                                               struct http_exchange *exchange, const struct http_request *request);
+                                               const struct routing_numbers *numbers, routing_done done, void *arg);
 
 /* Sets what the index says of a number: an owner in a company that the token covers, or NULL. LEDIG_ENO_MEMORY. */
 int routing_question_own(struct routing_question *question, struct routed *routed, const char *owner);
@@ -43,6 +43,10 @@ void routing_tell_person(struct routing_question *question, struct routed *route
                          const struct view *view, const struct forwarded *forwarded, uint64_t version);
 void routing_tell_queue(struct routing_question *question, struct routed *routed, const char *queue, uint64_t version);
 void routing_tell_nobody(struct routing_question *question, struct routed *routed);
+
+/* The same from the replica of the company `id`; false where nobody in it has the number. */
+bool routing_tell_from(struct routing_question *question, struct routed *routed, const struct company *company,
+                       const char *id);
 
 /* Answers with what was told of every number, or with the problem, and frees the question. */
 void routing_question_close(struct routing_question *question);

@@ -106,15 +106,40 @@ async def test_as_many_as_are_free_are_served_at_once(company, desk):
     await board_shows(watcher, waiting=0, free=0, busy=3)
 
 
-async def test_a_call_that_hangs_up_leaves_the_line(company, desk):
+async def test_a_call_that_hangs_up_leaves_the_line_and_is_told_at_once(company, desk):
     watcher, kari = await kari_pauses(desk, company)
     gone, stays = unique("call"), unique("call")
     futures = await in_line(desk, watcher, gone, stays)
     desk.report(gone, 1, state="ended")
+    is_problem(await futures[0], 409, "conflict", "call")  # nobody is free all the while
+    await board_shows(watcher, waiting=1)
+    assert not futures[1].done()
+    await kari.ok("queue", queue="support", member=True)
+    assert (await futures[1]).json["call"] == stays
+
+
+async def test_a_place_in_the_line_can_be_given_back(company, desk):
+    watcher, kari = await kari_pauses(desk, company)
+    gone, stays = unique("call"), unique("call")
+    futures = await in_line(desk, watcher, gone, stays)
+    assert desk.give_back(gone).status == 204
+    is_problem(await futures[0], 409, "conflict", "call")
     await board_shows(watcher, waiting=1)
     await kari.ok("queue", queue="support", member=True)
     assert (await futures[1]).json["call"] == stays
-    is_problem(await futures[0], 409, "conflict")
+    desk.give_back(stays)
+    assert desk.claimed(gone) == ["kari"], "it may ask again"
+
+
+async def test_a_call_that_is_asked_for_twice_waits_for_one_agent(company, desk):
+    watcher, kari = await kari_pauses(desk, company)
+    call = unique("call")
+    futures = [*await in_line(desk, watcher, call), waiting(desk, call)]
+    await asyncio.to_thread(desk.claim, call, wait_ms=1)  # whoever was sent before it waits by now
+    await kari.ok("queue", queue="support", member=True)
+    answers = await asyncio.gather(*futures)
+    assert sorted(answer.status for answer in answers) == [200, 201], [answer.body for answer in answers]
+    assert answers[0].json["claims"] == answers[1].json["claims"]
 
 
 async def test_a_router_that_hung_up_gets_nobody(company, desk):
