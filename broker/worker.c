@@ -145,6 +145,7 @@ static int open_service(struct worker *worker) {
                                       .idle_ms = config->idle_ms,
                                       .lease_ms = config->lease_ms,
                                       .router_lease_ms = config->router_lease_ms,
+                                      .history_sweep_ms = config->history_sweep_ms,
                                       .serves_apps = worker->serves_apps,
                                       .metrics = &worker->metrics};
     int error = service_open(&worker->loop, &options, worker->key, &worker->service);

@@ -101,6 +101,7 @@ static int change(struct company *company, const struct change *change) {
         change->entity->access = change->record;
         return 0;
     case RECORD_NONE:
+    case RECORD_PAST_CALL: /* stands in a log */
     case RECORD_KIND_COUNT:
         break;
     }

@@ -110,6 +110,8 @@ const char *record_id(const struct record *record) {
         return record->queue.id;
     case RECORD_CALL:
         return record->call.id;
+    case RECORD_PAST_CALL:
+        return record->past_call.call;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
@@ -121,6 +123,27 @@ bool profile_has_queue(const struct profile_record *profile, const char *queue) 
     for (uint32_t i = 0; i < profile->queues.count; i++)
         if (strcmp(profile->queues.at[i], queue) == 0) return true;
     return false;
+}
+
+bool profile_consents(const struct profile_record *profile, const char *purpose) {
+    const struct consent *consents = profile->consents.at;
+    for (uint32_t i = 0; i < profile->consents.count; i++)
+        if (strcmp(consents[i].purpose, purpose) == 0) return consents[i].granted;
+    return false;
+}
+
+void call_log_name(const char *user, char name[static CALL_LOG_BYTES_MAX]) {
+    snprintf(name, CALL_LOG_BYTES_MAX, CALL_LOGS_PREFIX ":%s", user);
+}
+
+#define QUEUE_LOG_PREFIX CALL_LOGS_PREFIX "_of:"
+
+void queue_log_name(const char *queue, char name[static CALL_LOG_BYTES_MAX]) {
+    snprintf(name, CALL_LOG_BYTES_MAX, QUEUE_LOG_PREFIX "%s", queue);
+}
+
+bool queue_log_is(const char *name) {
+    return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
 }
 
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {

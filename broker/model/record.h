@@ -23,6 +23,7 @@ enum record_kind {
     RECORD_ACCESS,
     RECORD_QUEUE,
     RECORD_CALL,
+    RECORD_PAST_CALL,
     RECORD_KIND_COUNT
 };
 
@@ -66,6 +67,9 @@ int record_encode(const struct record *record, struct buffer *out);
 /* The same of a record's struct alone, as record_keep gives it. */
 int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *out);
 
+/* Whether the person has given consent to the purpose, and not withdrawn it. */
+bool profile_consents(const struct profile_record *profile, const char *purpose);
+
 /* The id of the person, queue, call or company that the record is about. */
 const char *record_id(const struct record *record);
 
@@ -83,6 +87,14 @@ const struct shape *record_shape(enum record_kind kind);
  * keyed hashes: never take a name apart. `name` takes at most ENTITY_NAME_BYTES_MAX with its NUL. */
 #define ENTITY_NAME_BYTES_MAX (LEDIG_NAME_CHARS_MAX * 4 + 16)
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]);
+
+/* The names of logs of calls, likewise: never take one apart, but for how it begins. A person's own history, and the
+ * answered calls of a queue, which are counted and have no record. */
+#define CALL_LOGS_PREFIX "calls"
+#define CALL_LOG_BYTES_MAX (LEDIG_ID_CHARS_MAX + 16)
+void call_log_name(const char *user, char name[static CALL_LOG_BYTES_MAX]);
+void queue_log_name(const char *queue, char name[static CALL_LOG_BYTES_MAX]);
+bool queue_log_is(const char *name);
 
 /* The kind stays readable in every name, also where the id does not. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);

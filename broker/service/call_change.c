@@ -1,4 +1,5 @@
 #include "broker/service/call_change.h"
+#include "broker/service/call_history.h"
 #include "broker/service/own_calls.h"
 
 #include <string.h>
@@ -17,41 +18,101 @@ static bool is_among(const struct call_change *change, const char *user) {
 
 /* ---- One person ---- */
 
-static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
-                   struct state_record *state, struct arena *arena) {
-    struct own_call *own;
-    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
-    if (error) return error;
+struct person {
+    const char *user;
+    struct update_entity *profile, *state;
+};
+
+/* When a part begins to be a leg, and when its person begins to talk, counts for the history. */
+static void note_times(const struct call_change *change, const struct call_event_leg *leg, struct own_call *own) {
+    bool is_new = !own->state || strcmp(own->state, "claimed") == 0;
     if (!own->state || strcmp(own->state, leg->state) != 0) own->since = change->at_ms;
+    if (is_new) own->started_at = change->at_ms;
+    if (!own->answered_at && call_history_talks(change->event, leg)) own->answered_at = change->at_ms;
+}
+
+static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
+                   const struct person *person, struct arena *arena) {
+    struct own_call *own;
+    int error = own_calls_put(&person->state->next.state, change->call, change->now_ms, change->leases, arena, &own);
+    if (error) return error;
+    note_times(change, leg, own);
     own->state = leg->state;
     own->ends_at = change->now_ms + CALL_LEASE_MS;
     own->router = change->router;
     if (change->event->direction) own->direction = change->event->direction;
     if (change->event->peer) own->peer = change->event->peer;
     own->queue = call->queue;
+    call_history_complete(change->event, leg, person->profile->current ? &person->profile->current->profile : NULL,
+                          own);
+    return 0;
+}
+
+static bool rang(const struct call_record *before, const char *user) {
+    const struct leg *legs = before ? before->legs.at : NULL;
+    for (uint32_t i = 0; before && i < before->legs.count; i++)
+        if (strcmp(legs[i].user, user) == 0) return !own_calls_is_answered(legs[i].state);
+    return false;
+}
+
+/* Whether somebody whom it rang has answered it with this event. */
+static bool was_answered(const struct call_change *change, const struct call_record *before) {
+    const struct call_event *event = change->event;
+    for (size_t i = 0; i < event->leg_count; i++)
+        if (event->legs[i].user && own_calls_is_answered(event->legs[i].state) && rang(before, event->legs[i].user))
+            return true;
+    return false;
+}
+
+/* Among the calls of the person's day, once: also where the person comes back to the call. */
+static int count_own(const struct call_change *change, const char *user, struct call_record *call,
+                     struct state_record *state, struct arena *arena) {
+    struct texts *counted = &call->counted;
+    for (uint32_t i = 0; i < counted->count; i++)
+        if (strcmp(counted->at[i], user) == 0) return 0;
+    if (counted->count == LEDIG_QUEUES_COUNT_MAX) return 0; /* nobody looks for so many agents for one call */
+    const char **list = arena_take(arena, (counted->count + 1u) * sizeof *list);
+    if (!list) return LEDIG_ENO_MEMORY;
+    for (uint32_t i = 0; i < counted->count; i++)
+        list[i] = counted->at[i];
+    list[counted->count] = user;
+    *counted = (struct texts){.at = list, .count = counted->count + 1, .present = true};
+    own_calls_count(state, change->at_ms);
     return 0;
 }
 
 /* Whoever had answered goes into wrap-up, where it was a queue's call; whom it only rang is just free again. */
-static int take_own(const struct call_change *change, const struct own_call *own, const struct call_record *call,
-                    struct state_record *state, struct arena *arena) {
+static int take_own(const struct call_change *change, const struct own_call *own, struct update_entity *call,
+                    const struct person *person, struct arena *arena) {
+    struct state_record *state = &person->state->next.state;
+    const char *queue = call->next.call.queue;
+    int error = 0;
+    int64_t over_at = change->is_lost ? own_calls_ended_at(own, change->now_ms, change->leases) : 0;
     if (own_calls_is_answered(own->state)) {
         state->last_call_ended_at = change->at_ms;
-        if (call->queue) own_calls_count(state, change->at_ms);
-        if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
+        if (queue) error = count_own(change, person->user, &call->next.call, state, arena);
+        if (queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
-    return own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
+    bool by_another = was_answered(change, call->current ? &call->current->call : NULL);
+    if (!error) error = call_history_keep(person->profile, own, by_another, over_at ? over_at : change->at_ms, arena);
+    return error ? error : own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
 }
 
-static int change_person(const struct call_change *change, const char *user, const struct call_record *call,
-                         struct update_entity *entity, struct arena *arena) {
-    if (!entity->current) return 0; /* without consent nothing is kept */
-    struct state_record *state = &entity->next.state;
-    const struct call_event_leg *leg = change->event->ended ? NULL : find_leg(change->event, user);
+static int change_person(const struct call_change *change, size_t which, struct update_entity *entities,
+                         struct arena *arena) {
+    struct person person = {.user = change->users[which],
+                            .state = &entities[1 + which],
+                            .profile = &entities[1 + change->user_count + which]};
+    if (!person.state->current) return 0; /* without consent nothing is kept */
+    struct state_record *state = &person.state->next.state;
+    const struct call_event_leg *leg = change->event->ended ? NULL : find_leg(change->event, person.user);
     const struct own_call *own = own_calls_find(state, change->call);
     if (!leg && !own) return 0;
-    entity->action = STORE_WRITE;
-    return leg ? put_own(change, leg, call, state, arena) : take_own(change, own, call, state, arena);
+    person.state->action = STORE_WRITE;
+    int error = call_history_keep_over(person.profile, state, change->call, change->now_ms, change->leases, arena);
+    if (error) return error;
+    return leg ? put_own(change, leg, &entities[0].next.call, &person, arena)
+               : take_own(change, own, &entities[0], &person, arena);
 }
 
 /* ---- The call ---- */
@@ -99,6 +160,16 @@ static int change_call(const struct call_change *change, struct call_record *cal
     return put_legs(change, call, people, arena);
 }
 
+/* A queue's call counts for the queue as it is answered, and for another queue as it comes there. */
+static void count_for_queue(const struct call_change *change, const struct record *before,
+                            struct update_entity *entity) {
+    const struct call_record *call = &entity->next.call;
+    bool counted = before && before->call.answered_at && shape_same_text(before->call.queue, call->queue);
+    if (!call->queue || !call->answered_at || counted) return;
+    entity->counts_for = call->queue;
+    entity->counts_at_ms = change->at_ms;
+}
+
 /* Whether everybody who was on the call stands among the entities; if not, `others` is filled in. */
 static bool knows_all(struct call_change *change, const struct call_record *call) {
     const struct leg *legs = call->legs.at;
@@ -122,7 +193,8 @@ int call_change_apply(struct call_change *change, struct update_entity *entities
     if (before && before->call.ended_at && !change->event->ended) return UPDATE_NOTHING; /* nothing revives it */
     int error = change_call(change, call, &entities[1], arena);
     entities[0].action = STORE_WRITE;
+    count_for_queue(change, before, &entities[0]);
     for (size_t i = 0; !error && i < change->user_count; i++)
-        error = change_person(change, change->users[i], call, &entities[1 + i], arena);
+        error = change_person(change, i, entities, arena);
     return error;
 }

@@ -14,11 +14,12 @@ struct call_change {
     const char *call;
     int64_t now_ms;
     const struct leases *leases;
-    int64_t at_ms;            /* when it happened */
-    bool is_lost;             /* the end is not an event of the router's: it has no seq of its own */
-    int64_t wrap_up_ms;       /* of the queue that the call is from */
-    const char *router;       /* lease of the router; NULL = none */
-    const char *const *users; /* whose states stand behind the call among the entities */
+    int64_t at_ms;      /* when it happened */
+    bool is_lost;       /* the end is not an event of the router's: it has no seq of its own */
+    int64_t wrap_up_ms; /* of the queue that the call is from */
+    const char *router; /* lease of the router; NULL = none */
+    const char *const
+        *users; /* whose states stand behind the call among the entities, and their profiles behind them */
     size_t user_count;
     struct call_others { /* out, with LEDIG_EMOVED_ON: who was on the call */
         size_t count;

@@ -113,13 +113,15 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
 
 static void commit(struct report *report) {
     struct service *service = report->footing.service;
-    struct update_target targets[1 + USERS_MAX] = {{RECORD_CALL, report->call}};
-    for (size_t i = 0; i < report->change.user_count; i++)
+    struct update_target targets[1 + 2 * USERS_MAX] = {{RECORD_CALL, report->call}};
+    size_t count = report->change.user_count;
+    for (size_t i = 0; i < count; i++) {
         targets[1 + i] = (struct update_target){RECORD_STATE, report->user_list[i]};
+        targets[1 + count + i] = (struct update_target){RECORD_PROFILE, report->user_list[i]};
+    }
     report->change.now_ms = service_now_ms(service);
     report->change.leases = service->leases;
-    if (update_start(service, tenant_id(report->footing.tenant), targets, 1 + report->change.user_count, apply, on_done,
-                     report) != 0)
+    if (update_start(service, tenant_id(report->footing.tenant), targets, 1 + 2 * count, apply, on_done, report) != 0)
         refuse(report, LEDIG_EUNAVAILABLE, NULL, "out of memory");
 }
 

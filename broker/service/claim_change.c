@@ -1,4 +1,5 @@
 #include "broker/service/claim_change.h"
+#include "broker/service/call_history.h"
 #include "broker/service/own_calls.h"
 
 #include <string.h>
@@ -27,9 +28,11 @@ static bool stands(const struct claim_change *change, const struct leg *leg) {
 
 /* ---- One person's part ---- */
 
-static int put_own(const struct claim_change *change, struct state_record *state, struct arena *arena) {
+static int put_own(const struct claim_change *change, struct update_entity *profile, struct state_record *state,
+                   struct arena *arena) {
     struct own_call *own;
-    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
+    int error = call_history_keep_over(profile, state, change->call, change->now_ms, change->leases, arena);
+    if (!error) error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
     if (error) return error;
     *own = (struct own_call){.call = change->call,
                              .state = "claimed",
@@ -50,6 +53,14 @@ static bool is_free(const struct claim_change *change, const struct update_entit
     return agent_is_free(&profile->current->profile, &state->current->state, &view, change->queue);
 }
 
+/* Whom it rang, and who did not answer, has missed it. */
+static int keep_release(const struct claim_change *change, struct update_entity *profile,
+                        const struct state_record *state, struct arena *arena) {
+    const struct own_call *own = own_calls_find(state, change->call);
+    int error = own ? call_history_keep(profile, own, false, change->now_ms, arena) : 0;
+    return error ? error : call_history_keep_over(profile, state, change->call, change->now_ms, change->leases, arena);
+}
+
 /* ---- The call ---- */
 
 /* Takes those out whose claim is over, or whom the router excludes; the others stay, in `legs`, which
@@ -67,7 +78,8 @@ static int release(struct claim_change *change, struct update_entity *entities, 
         entities[0].action = STORE_WRITE;
         struct update_entity *state = &entities[2 + 2 * find_person(change, old[i].user)];
         if (!state->current) continue;
-        int error = own_calls_drop(&state->next.state, change->call, change->now_ms, change->leases, arena);
+        int error = keep_release(change, state - 1, &state->next.state, arena);
+        if (!error) error = own_calls_drop(&state->next.state, change->call, change->now_ms, change->leases, arena);
         if (error) return error;
         state->action = STORE_WRITE;
     }
@@ -114,7 +126,7 @@ static int claim(struct claim_change *change, struct update_entity *entities, st
     for (size_t i = 0; i < change->people_count && *count < wanted; i++) {
         struct update_entity *state = &entities[2 + 2 * i];
         if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;
-        int error = put_own(change, &state->next.state, arena);
+        int error = put_own(change, &entities[1 + 2 * i], &state->next.state, arena);
         if (error) return error;
         state->action = STORE_WRITE;
         legs[(*count)++] = (struct leg){.user = change->people[i],

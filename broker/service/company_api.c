@@ -1,5 +1,6 @@
 #include "broker/service/company_api.h"
 #include "broker/model/forward_rule.h"
+#include "broker/service/history.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
 
@@ -37,8 +38,20 @@ static bool read_prefixes(struct edit *edit, struct json_reader *reader) {
     return true;
 }
 
+static bool read_call_history_days(struct edit *edit, struct json_reader *reader) {
+    static const char field[] = "call_history_days";
+    const json_t *days = json_object_get(edit->document, field);
+    edit->says_call_history_days = edit_says(edit, field);
+    if (!days || json_is_null(days)) return true;
+    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > HISTORY_DAYS_MAX)
+        return json_reader_fail(reader, field, "must be a number from 1 to 400");
+    edit->call_history_days = json_integer_value(days);
+    return true;
+}
+
 static bool read_body(struct edit *edit, struct json_reader *reader) {
-    return edit_read_name(edit, reader, false) && read_country(edit, reader) && read_prefixes(edit, reader);
+    return edit_read_name(edit, reader, false) && read_country(edit, reader) && read_prefixes(edit, reader) &&
+           read_call_history_days(edit, reader);
 }
 
 static bool same_prefixes(const struct texts *a, const struct texts *b) {
@@ -62,6 +75,13 @@ static bool merge_dialling(const struct edit *edit, struct company_record *compa
     return changes;
 }
 
+/* Whether that is a change. */
+static bool set_call_history_days(const struct edit *edit, struct company_record *company) {
+    if (!edit->says_call_history_days || company->call_history_days == edit->call_history_days) return false;
+    company->call_history_days = edit->call_history_days;
+    return true;
+}
+
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct edit *edit = arg;
     struct company_record *company = &entities[0].next.company;
@@ -70,7 +90,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     edit->is_new = !entities[0].current;
     edit->has_company = !edit->is_new || edit->verb == EDIT_REPLACE;
     if (!edit->has_company) return LEDIG_ENOT_FOUND;
-    bool changes = edit->is_new | merge_dialling(edit, company);
+    bool changes = edit->is_new | merge_dialling(edit, company) | set_call_history_days(edit, company);
     if (edit_says(edit, "name") && !shape_same_text(company->name, edit->entry.name)) {
         company->name = edit->entry.name;
         changes = true;
@@ -92,8 +112,8 @@ static void commit(struct edit *edit) {
 }
 
 static const char *const fields[] = {
-    "name",  "country", "forward_prefixes", "company", "off_work",
-    "users", "queues",  "version",          NULL}; /* from `company` on as a GET gave them */
+    "name",    "country", "call_history_days", "forward_prefixes", "company", "off_work", "users", "queues",
+    "version", NULL}; /* from `company` on as a GET gave them */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -118,12 +138,14 @@ static void answer(const struct look *look) {
     const struct texts *prefixes = &settings->forward_prefixes;
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
+    int64_t days = settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT;
     http_answer_json(look->exchange, 200,
-                     json_pack("{s:s,s:s*,s:s,s:o*,s:s*,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
-                               "country", settings->country ? settings->country : NUMBERING_COUNTRY_DEFAULT,
-                               "forward_prefixes", prefixes->present ? list_of(prefixes) : NULL, "off_work",
-                               settings->off_work, "users", (json_int_t)company_member_count(company), "queues", queues,
-                               "version", (json_int_t)company_version(company)));
+                     json_pack("{s:s,s:s*,s:s,s:o*,s:s*,s:I,s:I,s:I,s:I}", "company", settings->id, "name",
+                               settings->name, "country",
+                               settings->country ? settings->country : NUMBERING_COUNTRY_DEFAULT, "forward_prefixes",
+                               prefixes->present ? list_of(prefixes) : NULL, "off_work", settings->off_work, "users",
+                               (json_int_t)company_member_count(company), "queues", queues, "call_history_days",
+                               (json_int_t)days, "version", (json_int_t)company_version(company)));
 }
 
 void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {

@@ -42,6 +42,8 @@ struct edit {
     const char *strategy;      /* of a queue, likewise */
     int64_t wrap_up_ms;
     bool says_strategy, says_wrap_up;
+    int64_t call_history_days; /* of a company, likewise; 0 = the default */
+    bool says_call_history_days;
 
     bool needs_plan; /* some numbers are as they were dialled, since the company's country is not known yet */
     bool was_free[LEDIG_NUMBERS_COUNT_MAX];            /* the numbers that are taken in vain where it fails */

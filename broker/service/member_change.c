@@ -137,7 +137,8 @@ int member_change_consent(void *arg, struct update_entity *entities, size_t coun
     (void)count;
     const struct request *request = arg;
     if (!entities[0].current) return LEDIG_ENOT_FOUND; /* has left meanwhile */
-    struct consent consent = {.purpose = "presence",
+    bool is_presence = strcmp(request->consent.purpose, "presence") == 0;
+    struct consent consent = {.purpose = request->consent.purpose,
                               .granted = request->consent.granted,
                               .text = request->consent.text,
                               .at = service_now_ms(request->service),
@@ -145,6 +146,10 @@ int member_change_consent(void *arg, struct update_entity *entities, size_t coun
     int result = put_consent(&entities[0].next.profile, &consent, arena);
     if (result < 0) return result;
     if (result == 0) entities[0].action = STORE_WRITE;
+    if (!is_presence) { /* the call history is destroyed in the step that withdraws the consent to it */
+        entities[0].forgets_calls = result == 0 && !consent.granted && strcmp(consent.purpose, "call_history") == 0;
+        return result;
+    }
     bool has_state = entities[1].current != NULL;
     if (consent.granted && !has_state) {
         struct state_record *state = &entities[1].next.state;

@@ -15,8 +15,9 @@ const struct own_call *own_calls_find(const struct state_record *state, const ch
     return NULL;
 }
 
-static bool is_over(const struct own_call *own, int64_t now_ms, const struct leases *leases) {
-    return (own->ends_at != 0 && own->ends_at <= now_ms) || leases_ended_at(leases, own->router) != 0;
+int64_t own_calls_ended_at(const struct own_call *own, int64_t now_ms, const struct leases *leases) {
+    int64_t with_router = leases_ended_at(leases, own->router), by_itself = own->ends_at <= now_ms ? own->ends_at : 0;
+    return with_router && (!by_itself || with_router < by_itself) ? with_router : by_itself;
 }
 
 /* A list of those that stay, with room for one more at its end. NULL: no memory. */
@@ -26,7 +27,8 @@ static struct own_call *keep_others(struct state_record *state, const char *call
     struct own_call *list = arena_take(arena, (state->calls.count + 1u) * sizeof *list);
     uint32_t count = 0;
     for (uint32_t i = 0; list && i < state->calls.count; i++)
-        if ((!call || strcmp(old[i].call, call) != 0) && !is_over(&old[i], now_ms, leases)) list[count++] = old[i];
+        if ((!call || strcmp(old[i].call, call) != 0) && own_calls_ended_at(&old[i], now_ms, leases) == 0)
+            list[count++] = old[i];
     if (list) state->calls = (struct list){list, count, true};
     return list;
 }
@@ -55,4 +57,8 @@ int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms) {
 void own_calls_count(struct state_record *state, int64_t at_ms) {
     state->calls_today = own_calls_on_day(state, at_ms) + 1;
     state->calls_day = at_ms / DAY_MS;
+}
+
+int64_t own_calls_day_begins_at(int64_t at_ms) {
+    return at_ms - at_ms % DAY_MS;
 }

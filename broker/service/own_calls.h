@@ -12,6 +12,9 @@ bool own_calls_is_answered(const char *leg_state);
 /* This person's part in the call; NULL = none. Lent until the list changes. */
 const struct own_call *own_calls_find(const struct state_record *state, const char *call);
 
+/* When it ended though nobody told: by its own end, or with its router. 0: it has not. */
+int64_t own_calls_ended_at(const struct own_call *own, int64_t now_ms, const struct leases *leases);
+
 /* Takes the call out, and all that are over: by their own end, or with their router. `call` NULL: only those that are
  * over. LEDIG_ENO_MEMORY. */
 int own_calls_drop(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
@@ -25,5 +28,6 @@ int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, 
 /* Answered calls of queues, on the day (UTC) of that time. */
 int64_t own_calls_on_day(const struct state_record *state, int64_t at_ms);
 void own_calls_count(struct state_record *state, int64_t at_ms);
+int64_t own_calls_day_begins_at(int64_t at_ms);
 
 #endif

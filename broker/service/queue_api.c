@@ -2,6 +2,7 @@
 #include "broker/service/agents.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
+#include "broker/service/own_calls.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -62,8 +63,8 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {"name",   "numbers", "strategy", "wrap_up_ms", "queue", "company",
-                                     "agents", "free",    "waiting",  "version",    NULL}; /* what a GET gives, too */
+static const char *const fields[] = {"name", "numbers", "strategy",    "wrap_up_ms", "queue", "company", "agents",
+                                     "free", "waiting", "calls_today", "version",    NULL}; /* what a GET gives, too */
 
 const struct edit_kind queue_kind = {.name = "queue",
                                      .none = "no such queue in this company",
@@ -82,13 +83,16 @@ static json_t *list_of(const struct texts *texts) {
 }
 
 /* In the order in which they would be claimed; those who are not free follow. */
-static json_t *agent_list(const struct agent *agents, size_t count) {
+static json_t *agent_list(const struct agent *agents, size_t count, int64_t now_ms) {
     json_t *list = json_array();
     for (size_t i = 0; list && i < count; i++) {
         const struct view *view = member_view(agents[i].member);
         json_t *agent =
             json_pack("{s:s,s:b,s:s,s:s*}", "user", member_user(agents[i].member), "free", (int)agents[i].is_free,
                       "availability", availability_name(view->availability), "activity", view->activity);
+        if (agent)
+            json_object_set_new(agent, "calls_today",
+                                json_integer((json_int_t)own_calls_on_day(member_state(agents[i].member), now_ms)));
         if (agent && agents[i].free_at)
             json_object_set_new(agent, "until", json_integer((json_int_t)agents[i].free_at));
         json_array_append_new(list, agent);
@@ -96,9 +100,39 @@ static json_t *agent_list(const struct agent *agents, size_t count) {
     return list;
 }
 
+struct telling { /* all but the count, which only the store has */
+    struct http_exchange *exchange;
+    json_t *document;
+};
+
+/* While the store is away all else is told. */
+static void on_counted(void *arg, int error, uint64_t count) {
+    struct telling *telling = arg;
+    if (!error && telling->document)
+        json_object_set_new(telling->document, "calls_today", json_integer((json_int_t)count));
+    http_answer_json(telling->exchange, 200, telling->document);
+    free(telling);
+}
+
+static void count_calls(const struct look *look, json_t *document) {
+    struct service *service = look->service;
+    struct telling *telling = malloc(sizeof *telling);
+    char log[CALL_LOG_BYTES_MAX];
+    if (!telling || !store_is_connected(service->store)) {
+        http_answer_json(look->exchange, 200, document);
+        free(telling);
+        return;
+    }
+    *telling = (struct telling){look->exchange, document};
+    queue_log_name(look->id, log);
+    store_log_count(service->store, company_settings(look_company(look))->id, log,
+                    own_calls_day_begins_at(service_now_ms(service)), on_counted, telling);
+}
+
 static void answer(const struct look *look) {
     const struct company *company = look_company(look);
     const struct queue_record *queue = company_queue(company, look->id);
+    int64_t now_ms = service_now_ms(look->service);
     if (!queue) {
         http_problem(look->exchange, LEDIG_ENOT_FOUND, queue_kind.name, queue_kind.none);
         return;
@@ -110,15 +144,14 @@ static void answer(const struct look *look) {
     }
     enum strategy strategy;
     if (!strategy_parse(queue->strategy, &strategy)) strategy = STRATEGY_LONGEST_IDLE;
-    size_t free_count,
-        count = agents_of(company, look->id, strategy, service_now_ms(look->service), agents, &free_count);
-    http_answer_json(look->exchange, 200,
-                     json_pack("{s:s,s:s*,s:o,s:s,s:I,s:o,s:I,s:I}", "queue", queue->id, "name", queue->name, "numbers",
-                               list_of(&queue->numbers), "strategy", strategy_name(strategy), "wrap_up_ms",
-                               (json_int_t)queue->wrap_up_ms, "agents", agent_list(agents, count), "free",
-                               (json_int_t)free_count, "waiting",
-                               (json_int_t)company_waiting_before(company, look->id, INT64_MAX, "")));
+    size_t free_count, count = agents_of(company, look->id, strategy, now_ms, agents, &free_count);
+    json_t *document = json_pack("{s:s,s:s*,s:o,s:s,s:I,s:o,s:I,s:I}", "queue", queue->id, "name", queue->name,
+                                 "numbers", list_of(&queue->numbers), "strategy", strategy_name(strategy), "wrap_up_ms",
+                                 (json_int_t)queue->wrap_up_ms, "agents", agent_list(agents, count, now_ms), "free",
+                                 (json_int_t)free_count, "waiting",
+                                 (json_int_t)company_waiting_before(company, look->id, INT64_MAX, ""));
     free(agents);
+    count_calls(look, document);
 }
 
 void queue_api_tell(struct service *service, const char *company, const char *queue, struct http_exchange *exchange) {

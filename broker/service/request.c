@@ -54,6 +54,12 @@ static void unlink_request(struct request *request) {
     session->requests_count--;
 }
 
+void request_close(struct request *request) {
+    unlink_request(request);
+    arena_free(request->arena);
+    free(request);
+}
+
 void request_finish(void *arg, int error, uint64_t version) {
     struct request *request = arg;
     struct session *session = request->session;
@@ -64,9 +70,7 @@ void request_finish(void *arg, int error, uint64_t version) {
         struct message message = {.type = MESSAGE_ok, .ok = {.id = request->id, .version = (int64_t)version}};
         session_send(session, &message);
     }
-    unlink_request(request);
-    arena_free(request->arena);
-    free(request);
+    request_close(request);
 }
 
 void requests_orphan(struct session *session) {

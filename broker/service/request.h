@@ -19,10 +19,16 @@ struct request {
         struct message_set set;
         struct message_queue queue;
         struct {
+            const char *purpose; /* a constant */
             bool granted;
             const char *text, *device;
             int64_t withdrawn_at_ms; /* of a withdrawal that is made once more */
         } consent;
+        struct {
+            int64_t from_ms, before_ms; /* before 0 = from the newest on */
+            uint32_t limit;
+            struct usage *usage; /* NULL: they want the calls themselves */
+        } history;
     };
 };
 
@@ -34,6 +40,9 @@ struct request *request_begin_own(struct service *service, const char *company, 
 
 /* A copy in the request's arena; NULL stays NULL. */
 const char *request_text(struct request *request, const char *text);
+
+/* Frees it; whoever asked has been answered. */
+void request_close(struct request *request);
 
 /* An update_done: answers `ok` with the version, or the error, and frees the request. */
 void request_finish(void *request, int error, uint64_t version);

@@ -4,6 +4,7 @@
 #include "broker/service/dial_plan.h"
 #include "broker/service/e164.h"
 #include "broker/service/find.h"
+#include "broker/service/history.h"
 #include "broker/service/member_change.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
@@ -152,21 +153,30 @@ static void handle_queue(struct session *session, uint32_t id, const struct mess
 
 /* ---- consent ---- */
 
+/* Those for which something is done. */
+static const char *find_purpose(const char *purpose) {
+    static const char *const purposes[] = {"presence", "call_history"};
+    for (size_t i = 0; i < sizeof purposes / sizeof *purposes; i++)
+        if (strcmp(purpose, purposes[i]) == 0) return purposes[i];
+    return NULL;
+}
+
 static bool is_later_purpose(const char *purpose) {
-    return strcmp(purpose, "call_history") == 0 || strcmp(purpose, "analytics") == 0 ||
-           strcmp(purpose, "marketing") == 0;
+    return strcmp(purpose, "analytics") == 0 || strcmp(purpose, "marketing") == 0;
 }
 
 static void handle_consent(struct session *session, uint32_t id, const struct message_consent *consent) {
-    if (strcmp(consent->purpose, "presence") != 0) {
+    const char *purpose = find_purpose(consent->purpose);
+    if (!purpose) {
         if (is_later_purpose(consent->purpose))
             refuse(session, id, LEDIG_EUNSUPPORTED, "purpose", "nothing is done for this purpose yet");
         else
-            refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence");
+            refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence or call_history");
         return;
     }
     struct request *request = request_begin(session, id, session->attendee->user);
     if (!request) return;
+    request->consent.purpose = purpose;
     request->consent.granted = consent->granted;
     request->consent.text = request_text(request, consent->text);
     request->consent.device = request_text(request, session->device->id);
@@ -198,6 +208,12 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
         break;
     case MESSAGE_consent:
         handle_consent(session, id, &message->consent);
+        break;
+    case MESSAGE_calls:
+        history_calls(session, id, &message->calls);
+        break;
+    case MESSAGE_usage:
+        history_usage(session, id, &message->usage);
         break;
     case MESSAGE_hello:
         session_end(session, LEDIG_EBAD_REQUEST, "hello was said already", DROP_bad_message);

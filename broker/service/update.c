@@ -44,14 +44,51 @@ static int seal_entities(const struct update *update, struct update_entity *enti
     return 0;
 }
 
+/* Once by call and beginning: what is reported twice, or found by two, counts once. */
+static int keep_past_call(const struct record *record, const char *log, struct store_kept_list *kept) {
+    const struct past_call_record *past = &record->past_call;
+    char id[LEDIG_NAME_CHARS_MAX * 4 + 32];
+    struct buffer bytes = {0};
+    int error = record_encode(record, &bytes);
+    snprintf(id, sizeof id, "%lld:%s", (long long)past->started_at, past->call);
+    if (!error)
+        store_keep(kept,
+                   &(struct store_kept){
+                       .log = log, .id = id, .at_ms = past->started_at, .bytes = bytes.bytes, .length = bytes.length});
+    buffer_free(&bytes);
+    return error;
+}
+
+static void keep_count(const struct update_entity *call, struct store_kept_list *kept) {
+    char log[CALL_LOG_BYTES_MAX];
+    queue_log_name(call->counts_for, log);
+    store_keep(kept,
+               &(struct store_kept){
+                   .log = log, .id = call->next.call.id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
+}
+
+static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
+    char log[CALL_LOG_BYTES_MAX];
+    int error = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        if (entities[i].counts_for) keep_count(&entities[i], kept);
+        if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
+        call_log_name(entities[i].current->profile.id, log);
+        if (entities[i].forgets_calls) store_keep(kept, &(struct store_kept){.log = log, .destroys = true});
+        for (const struct update_past_call *past = entities[i].past_calls; !error && past; past = past->next)
+            error = keep_past_call(&past->record, log, kept);
+    }
+    return error;
+}
+
 static int apply(void *arg, const struct store_record *current, struct store_next *next, struct store_kept_list *kept) {
-    (void)kept;
     struct update *update = arg;
     struct arena *arena = arena_create();
     struct update_entity *entities = arena ? arena_take(arena, update->count * sizeof *entities) : NULL;
     int result = entities ? open_entities(update, current, arena, entities) : LEDIG_ENO_MEMORY;
     if (!result) result = update->apply(update->arg, entities, update->count, arena);
     if (!result) result = seal_entities(update, entities, next);
+    if (!result) result = keep_calls(update, entities, kept);
     arena_free(arena);
     return result;
 }

@@ -13,11 +13,23 @@ struct update_target {
     const char *id; /* lent for the call */
 };
 
+/* A call that is over, for the log of the person whose profile it hangs on. */
+struct update_past_call {
+    const struct update_past_call *next;
+    struct record record; /* RECORD_PAST_CALL */
+};
+
 struct update_entity {
     const struct record *current; /* NULL: never written, taken out, or a tombstone */
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
                                      what the caller holds, or into `arena` */
     enum store_action action;     /* preset to STORE_CHECK: what shall become of it */
+    /* Of a profile that stands: kept in the person's own log of calls, beside the change; or that log is destroyed. */
+    const struct update_past_call *past_calls;
+    bool forgets_calls;
+    /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
+    const char *counts_for;
+    int64_t counts_at_ms;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same

@@ -1,7 +1,7 @@
 /* A withdrawal of consent outlives a history that lost it: where the store, after a failover or a restore, knows an
  * older consent again, the worker that knows of the withdrawal makes it once more, as often as it takes. Until that
- * stands, the person's state is kept out of the replica, so that nobody is shown what came back. Owned by the tenant.
- */
+ * stands, the person's state is kept out of the replica, so that nobody is shown what came back; a call history that
+ * came back is destroyed again. Owned by the tenant. */
 #ifndef LEDIG_SERVICE_WITHDRAWAL_H
 #define LEDIG_SERVICE_WITHDRAWAL_H
 
@@ -13,10 +13,11 @@ struct tenant;
 
 struct withdrawal {
     struct withdrawal *next;
-    int64_t at_ms;   /* when the person withdrew, as the replica knew it */
-    bool is_lost;    /* the store knows an older consent */
-    bool has_hidden; /* a state was kept out */
-    bool is_asking;  /* the commit has no answer yet */
+    const char *purpose; /* a constant */
+    int64_t at_ms;       /* when the person withdrew, as the replica knew it */
+    bool is_lost;        /* the store knows an older consent */
+    bool has_hidden;     /* a state was kept out */
+    bool is_asking;      /* the commit has no answer yet */
     char user[LEDIG_ID_CHARS_MAX + 1];
 };
 

@@ -3,7 +3,7 @@
 -- KEYS  1 records, 2 changed, 3 head; then two for each log: its order, its entries
 -- ARGV  1 lineage, 2 not after (ms), 3 channel, 4 doorbell bytes at most, 5 number of writes, 6 number of kept entries;
 --       for each write: entity, action (c check, w write, t tombstone, r remove), expected revision, not before (ms),
---       bytes; for each kept entry: which log (0, 1, …), id, at (ms), bytes
+--       bytes; for each kept entry: which log (0, 1, …), id (empty: the whole log goes), at (ms), bytes
 --
 -- Answers {'ok', version, epoch} | {'moved', which, stored} | {'lineage', epoch, lineage} | {'early', now} |
 -- {'late', now}. A record is stored as <revision>r<bytes>, a tombstone as <revision>t<ms>. A commit that writes nothing
@@ -46,7 +46,9 @@ end
 for i = 1, kept do
     local at = 6 + 5 * writes + 4 * (i - 1)
     local log = 4 + 2 * tonumber(ARGV[at + 1])
-    if redis.call('HSETNX', KEYS[log + 1], ARGV[at + 2], ARGV[at + 4]) == 1 then
+    if ARGV[at + 2] == '' then
+        redis.call('UNLINK', KEYS[log], KEYS[log + 1])
+    elseif redis.call('HSETNX', KEYS[log + 1], ARGV[at + 2], ARGV[at + 4]) == 1 then
         redis.call('ZADD', KEYS[log], ARGV[at + 3], ARGV[at + 2])
     end
 end

@@ -60,7 +60,7 @@ void batch_send_commit(struct batch *batch) {
     const struct store_kept_list *kept = kept_of(batch);
     struct numbers_text texts = {.at = store_allocate((4 + 2 * batch->count + 2 * kept->count) * NUMBER_CHARS)};
     const char **logs = store_allocate(kept->count * sizeof *logs);
-    char(*log_keys)[2][KEY_BYTES_MAX] = store_allocate(kept->count * sizeof *log_keys);
+    struct log_keys *log_keys = store_allocate(kept->count * sizeof *log_keys);
     size_t *numbers = store_allocate(kept->count * sizeof *numbers), log_count = 0;
     struct words words = {0};
     words_add_keys(&words, &batch->company->keys);
@@ -68,10 +68,9 @@ void batch_send_commit(struct batch *batch) {
         numbers[i] = log_number(logs, &log_count, kept->at[i].log);
     }
     for (size_t i = 0; i < log_count; i++) {
-        snprintf(log_keys[i][0], KEY_BYTES_MAX, "ledig:{%s}:log:%s", batch->company->name, logs[i]);
-        snprintf(log_keys[i][1], KEY_BYTES_MAX, "ledig:{%s}:log:%s:entries", batch->company->name, logs[i]);
-        words_add(&words, log_keys[i][0]);
-        words_add(&words, log_keys[i][1]);
+        log_keys_make(batch->company->name, logs[i], &log_keys[i]);
+        words_add(&words, log_keys[i].order);
+        words_add(&words, log_keys[i].entries);
     }
     words_add(&words, batch->request.store->lineage);
     add_number(&words, &texts, not_after_ms(batch));

@@ -21,6 +21,17 @@ void words_add_keys(struct words *words, const struct company_keys *keys) {
     words_add(words, keys->head);
 }
 
+void log_keys_make(const char *company, const char *log, struct log_keys *keys) {
+    snprintf(keys->order, KEY_BYTES_MAX, "ledig:{%s}:log:%s", company, log);
+    snprintf(keys->entries, KEY_BYTES_MAX, "ledig:{%s}:log:%s:entries", company, log);
+}
+
+bool log_name_is_good(const char *name) {
+    if (name == NULL) return false;
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._:-");
+    return length > 0 && length <= STORE_LOG_NAME_MAX && name[length] == '\0';
+}
+
 /* ---- Stored forms ---- */
 
 int number_parse(const char *text, size_t length, uint64_t *number) {

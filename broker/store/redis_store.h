@@ -11,7 +11,7 @@
 #include <uthash.h>
 
 #define LINEAGE_CHARS_MAX 64 /* a replication id has 40 */
-#define KEY_BYTES_MAX 160    /* "ledig:{<company>}:log:<name>:entries" */
+#define KEY_BYTES_MAX 192    /* "ledig:{<company>}:log:<name>:entries" */
 #define STORE_DOORBELL_BYTES_MAX 65536
 #define LEASES_KEY "ledig:leases"
 
@@ -25,6 +25,8 @@ enum script {
     SCRIPT_SOME,
     SCRIPT_LEASE,
     SCRIPT_NUMBER,
+    SCRIPT_LOG_PAGE,
+    SCRIPT_LOG_TRIM,
     SCRIPT_COUNT
 };
 
@@ -111,6 +113,13 @@ struct company_keys {
 };
 void company_keys_make(const char *company, struct company_keys *keys);
 void words_add_keys(struct words *words, const struct company_keys *keys); /* records, changed, head */
+
+/* The order of a log, and its entries. */
+struct log_keys {
+    char order[KEY_BYTES_MAX], entries[KEY_BYTES_MAX];
+};
+void log_keys_make(const char *company, const char *log, struct log_keys *keys);
+bool log_name_is_good(const char *name); /* NULL is not */
 
 /* A head as the scripts answer it: lineage, epoch, version, pruned, earlier. 0 or LEDIG_EDAMAGED. */
 int head_read(const redisReply *reply, struct store_head *head, char lineage[static LINEAGE_CHARS_MAX + 1]);

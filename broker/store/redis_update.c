@@ -4,20 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_ID_CHARS_MAX 256
+#define KEPT_ID_BYTES_MAX 640 /* the id of a call, a time, and what they stand in */
 
 /* ---- Kept entries ---- */
 
-static bool is_log_name(const char *name) {
-    if (name == NULL) return false;
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
-    return length > 0 && length <= STORE_LOG_NAME_MAX && name[length] == '\0';
+static bool is_good(const struct store_kept *entry) {
+    if (!log_name_is_good(entry->log)) return false;
+    if (entry->destroys) return true;
+    return entry->id != NULL && entry->id[0] != '\0' &&
+           strnlen(entry->id, KEPT_ID_BYTES_MAX + 1) <= KEPT_ID_BYTES_MAX && entry->at_ms >= 0;
 }
 
 void kept_add(struct store_kept_list *list, const struct store_kept *entry) {
     if (list->error != 0) return;
-    if (!is_log_name(entry->log) || entry->id == NULL || entry->id[0] == '\0' ||
-        strnlen(entry->id, KEPT_ID_CHARS_MAX + 1) > KEPT_ID_CHARS_MAX || entry->at_ms < 0) {
+    if (!is_good(entry)) {
         list->error = LEDIG_EBAD_REQUEST;
         return;
     }
@@ -31,11 +31,14 @@ void kept_add(struct store_kept_list *list, const struct store_kept *entry) {
         list->at = at;
         list->capacity = capacity;
     }
+    const char *id = entry->destroys ? "" : entry->id; /* an entry has one */
+    size_t length = entry->destroys ? 0 : entry->length;
     list->at[list->count++] = (struct store_kept){.log = store_copy(entry->log, strlen(entry->log)),
-                                                  .id = store_copy(entry->id, strlen(entry->id)),
-                                                  .at_ms = entry->at_ms,
-                                                  .bytes = (uint8_t *)store_copy(entry->bytes, entry->length),
-                                                  .length = entry->length};
+                                                  .id = store_copy(id, strlen(id)),
+                                                  .at_ms = entry->destroys ? 0 : entry->at_ms,
+                                                  .bytes = (uint8_t *)store_copy(entry->bytes, length),
+                                                  .length = length,
+                                                  .destroys = entry->destroys};
 }
 
 void kept_cut(struct store_kept_list *list, size_t count) {

@@ -30,7 +30,8 @@
 
 #define STORE_EPOCHS_MAX 8            /* earlier epochs that a head remembers */
 #define STORE_COMMIT_ENTITIES_MAX 500 /* entities in one commit */
-#define STORE_LOG_NAME_MAX 32
+#define STORE_LOG_NAME_MAX 96
+#define STORE_LOG_PAGE_MAX 500 /* entries of one page */
 
 struct store;
 
@@ -172,13 +173,15 @@ struct store_write {
     int64_t not_before_ms; /* refused before this time, by the store's clock; 0 = no such bound */
 };
 
-/* An entry kept beside the change, once by id: history, audit. No version of its own, no doorbell. */
+/* An entry kept beside the change, once by id: history, audit. No version of its own, no doorbell. Or the end of a
+ * whole log, in the same step: what is kept behind it begins anew. */
 struct store_kept {
-    const char *log; /* [a-z_]{1,32} */
+    const char *log; /* [a-z0-9._:-]{1,96} */
     const char *id;
     int64_t at_ms;
     const uint8_t *bytes;
     size_t length;
+    bool destroys; /* the log goes; of the fields above only its name counts */
 };
 
 struct store_commit {
@@ -231,6 +234,40 @@ void store_update(struct store *store, const struct store_update *update);
  * stay. */
 void store_prune(struct store *store, const char *company, const struct store_record *records, size_t count,
                  store_done done, void *arg);
+
+/* ---- Logs: what was kept beside changes ---- */
+
+struct store_entry {
+    const char *id;
+    int64_t at_ms;
+    const uint8_t *bytes;
+    size_t length;
+};
+
+/* The newest entries of [from_ms, before_ms), newest first, at most `limit` (1 … STORE_LOG_PAGE_MAX); `more` if older
+ * ones of that span follow: ask again with the time of the last one as `before_ms`. So a page never ends between two
+ * entries of one time: it is shorter then, or, where all of it is of one time, longer by at most as many again. */
+typedef void (*store_log_page)(void *arg, int error, const struct store_entry *entries, size_t count, bool more);
+void store_log_read(struct store *store, const char *company, const char *log, int64_t from_ms, int64_t before_ms,
+                    size_t limit, store_log_page page, void *arg);
+
+/* How many entries there are of that time or later. */
+typedef void (*store_log_counted)(void *arg, int error, uint64_t count);
+void store_log_count(struct store *store, const char *company, const char *log, int64_t from_ms,
+                     store_log_counted counted, void *arg);
+
+/* Takes out what is older, in steps that are short. */
+void store_log_trim(struct store *store, const char *company, const char *log, int64_t before_ms, store_done done,
+                    void *arg);
+
+/* Some of the logs of all companies whose name begins so ([a-z_:]{1,32}), and where to go on: begin at 0, and it is
+ * over when `next` is 0. Each that stands from the beginning to the end is told, maybe more than once. A step is short,
+ * and may well find none. */
+struct store_log {
+    const char *company, *log;
+};
+typedef void (*store_logs_found)(void *arg, int error, uint64_t next, const struct store_log *logs, size_t count);
+void store_logs_find(struct store *store, const char *prefix, uint64_t at, store_logs_found found, void *arg);
 
 /* ---- Leases ---- */
 

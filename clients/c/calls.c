@@ -128,6 +128,28 @@ int ledig_ask(struct ledig_client *client, const struct ledig_question *question
     return error;
 }
 
+int ledig_calls(struct ledig_client *client, int64_t before, uint32_t limit,
+                void (*call)(void *arg, const struct ledig_past_call *call), ledig_done done, void *arg) {
+    if (before < 0) return LEDIG_EBAD_REQUEST;
+    uint32_t id = requests_next_id(&client->requests);
+    struct message message = {.type = MESSAGE_calls, .calls = {.id = id, .before = before, .limit = limit}};
+    struct request *request;
+    int error = submit(client, &message, id, done, arg, &request);
+    if (!error) request->call = call;
+    return error;
+}
+
+int ledig_usage(struct ledig_client *client, int64_t from, int64_t to,
+                void (*sum)(void *arg, const struct ledig_usage *sum), ledig_done done, void *arg) {
+    if (from < 0 || to < 0) return LEDIG_EBAD_REQUEST;
+    uint32_t id = requests_next_id(&client->requests);
+    struct message message = {.type = MESSAGE_usage, .usage = {.id = id, .from = from, .to = to}};
+    struct request *request;
+    int error = submit(client, &message, id, done, arg, &request);
+    if (!error) request->sum = sum;
+    return error;
+}
+
 /* ---- Follow ---- */
 
 static struct message follow_message(uint32_t id, const struct following *following) {

@@ -174,6 +174,7 @@ struct ledig_result {
     uint32_t retry_ms;   /* try again after this long; 0 = not told */
     int64_t version;     /* of the company, with this change in it; 0 = not told */
     int64_t stale_ms;    /* ledig_ask: how long ago the store last confirmed the rows */
+    int64_t before;      /* ledig_calls: there are older ones, before this; 0 = none */
 };
 
 typedef void (*ledig_done)(void *arg, const struct ledig_result *result);
@@ -219,5 +220,31 @@ struct ledig_question {
 /* Asks once, at most 1000 things. `row` is called for each row, then `done`. */
 int ledig_ask(struct ledig_client *client, const struct ledig_question *question,
               void (*row)(void *arg, const struct ledig_change *row), ledig_done done, void *arg);
+
+/* One call that the person was on. */
+struct ledig_past_call {
+    const char *call;
+    const char *direction; /* in, out or internal; NULL = not known */
+    const char *result;    /* answered, missed, elsewhere (another answered) or no_answer (one called in vain) */
+    int64_t started_at, answered_at, ended_at;
+    const char *peer, *queue;
+};
+
+/* The person's own history, the newest first: those that began before `before` (0 = from the newest on), some `limit`
+ * of them (0 = 50, at most 100). LEDIG_ECONSENT_REQUIRED without consent to call_history. */
+int ledig_calls(struct ledig_client *client, int64_t before, uint32_t limit,
+                void (*call)(void *arg, const struct ledig_past_call *call), ledig_done done, void *arg);
+
+/* Calls added up. */
+struct ledig_usage {
+    const char *queue; /* NULL in the first: all of them */
+    uint32_t calls, in, out, internal, answered, missed;
+    int64_t talk_ms;
+};
+
+/* The same, added up, of those that began in [from, to) (0 = all that are kept, until now): once for all, then for each
+ * queue. */
+int ledig_usage(struct ledig_client *client, int64_t from, int64_t to,
+                void (*sum)(void *arg, const struct ledig_usage *sum), ledig_done done, void *arg);
 
 #endif

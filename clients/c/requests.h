@@ -10,10 +10,12 @@ struct request {
     struct request *next;
     uint32_t id;
     bool sent;
-    bool follows;                                           /* `ok` means: forget */
-    uint64_t deadline_ms;                                   /* by the loop's clock */
-    ledig_done done;                                        /* may be NULL */
-    void (*row)(void *arg, const struct ledig_change *row); /* of `ask`; may be NULL */
+    bool follows;                                                /* `ok` means: forget */
+    uint64_t deadline_ms;                                        /* by the loop's clock */
+    ledig_done done;                                             /* may be NULL */
+    void (*row)(void *arg, const struct ledig_change *row);      /* of `ask`; may be NULL */
+    void (*call)(void *arg, const struct ledig_past_call *call); /* of `calls`, likewise */
+    void (*sum)(void *arg, const struct ledig_usage *sum);       /* of `usage` */
     void *arg;
     struct buffer bytes;
 };

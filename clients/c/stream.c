@@ -65,6 +65,38 @@ static void give_removed(struct rows *rows, const struct texts *users) {
         give(rows, &(struct ledig_change){.kind = LEDIG_REMOVED, .removed = users->at[i]});
 }
 
+/* ---- What a person asks of themselves. A callback may free the client, and the request with it. ---- */
+
+static void give_calls(const struct ledig_client *client, const struct request *request, const struct list *calls) {
+    const struct part_call_row *row = calls->at;
+    void (*call)(void *, const struct ledig_past_call *) = request->call;
+    void *arg = request->arg;
+    for (uint32_t i = 0; call && i < calls->count && !client->freed; i++, row++)
+        call(arg, &(struct ledig_past_call){.call = row->call,
+                                            .direction = row->direction,
+                                            .result = row->result,
+                                            .started_at = row->started_at,
+                                            .answered_at = row->answered_at,
+                                            .ended_at = row->ended_at,
+                                            .peer = row->peer,
+                                            .queue = row->queue});
+}
+
+static void give_usage(const struct ledig_client *client, const struct request *request, const struct list *usage) {
+    const struct part_usage_row *row = usage->at;
+    void (*sum)(void *, const struct ledig_usage *) = request->sum;
+    void *arg = request->arg;
+    for (uint32_t i = 0; sum && i < usage->count && !client->freed; i++, row++)
+        sum(arg, &(struct ledig_usage){.queue = row->queue,
+                                       .calls = row->calls,
+                                       .in = row->in,
+                                       .out = row->out,
+                                       .internal = row->internal,
+                                       .answered = row->answered,
+                                       .missed = row->missed,
+                                       .talk_ms = row->talk_ms});
+}
+
 /* ---- Messages ---- */
 
 static void forget(struct ledig_client *client) {
@@ -130,8 +162,11 @@ static void take_answer(struct ledig_client *client, const struct message_answer
         give_members(&rows, &answer->members);
         give_queues(&rows, &answer->queues);
     }
+    if (!client->freed) give_calls(client, request, &answer->calls);
+    if (!client->freed) give_usage(client, request, &answer->usage);
     if (client->freed || answer->more) return;
-    requests_complete(&client->requests, request, &(struct ledig_result){.stale_ms = answer->stale_ms});
+    requests_complete(&client->requests, request,
+                      &(struct ledig_result){.stale_ms = answer->stale_ms, .before = answer->before});
 }
 
 static void take_error(struct ledig_client *client, const struct message_error *error) {

@@ -17,6 +17,8 @@ import websockets
 PATIENCE_S = float(os.environ.get("LEDIG_PATIENCE_S") or 30)
 MEMBER_COLUMNS = ["user", "availability", "activity", "since", "until", "note", "presence", "last_active"]
 PROFILE_COLUMNS = ["user", "name", "department", "numbers", "queues"]
+CALL_COLUMNS = ["call", "direction", "result", "started_at", "ended_at", "answered_at", "peer", "queue"]
+USAGE_COLUMNS = ["queue", "calls", "in", "out", "internal", "answered", "missed", "talk_ms"]
 QUEUE_COLUMNS = ["queue", "free", "busy", "wrap_up", "waiting", "oldest_at"]
 
 
@@ -234,7 +236,7 @@ class App:
         answer = await asyncio.wait_for(waiting, timeout or PATIENCE_S)
         if answer["t"] == "answer" and len(waiting.parts) > 1:
             answer = dict(answer)
-            for name in ("members", "profiles", "queues"):
+            for name in ("members", "profiles", "queues", "calls"):
                 answer[name] = [r for part in waiting.parts for r in part.get(name) or []]
         if answer["t"] == "answer":
             answer = dict(answer, parts=len(waiting.parts))
@@ -255,6 +257,16 @@ class App:
         answer = await self.ok("ask", **fields)
         members = {values[0]: row(MEMBER_COLUMNS, values) for values in answer.get("members") or []}
         return members, answer
+
+    async def calls(self, **fields):
+        """One's own history: rows as maps, and `before` of the answer."""
+        answer = await self.ok("calls", **fields)
+        return [row(CALL_COLUMNS, values) for values in answer.get("calls") or []], answer.get("before")
+
+    async def usage(self, **fields):
+        """One's own calls added up: {queue, or None for all: map}."""
+        answer = await self.ok("usage", **fields)
+        return {values[0]: row(USAGE_COLUMNS, values) for values in answer["usage"]}
 
     async def refused(self, t, **fields):
         """A request that must be refused; returns the `error`."""

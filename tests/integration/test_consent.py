@@ -99,7 +99,7 @@ async def test_a_wrong_consent_is_refused_and_names_the_field(company, field, re
     assert (error["code"], error["field"]) == ("bad_request", field)
 
 
-@pytest.mark.parametrize("purpose", ["call_history", "analytics", "marketing"])
+@pytest.mark.parametrize("purpose", ["analytics", "marketing"])
 async def test_later_purposes_are_not_accepted_yet(company, purpose):
     kari = await company.app("kari")
     assert (await kari.refused("consent", purpose=purpose, granted=True, text="v1"))["code"] == "unsupported"

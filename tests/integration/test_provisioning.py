@@ -268,7 +268,7 @@ def test_a_company_comes_into_being_and_is_renamed(company):
     office.token = broker.token("boss", office.id, "admin")
     office.done("PUT", "/users/kari", dict(name="Kari", queues=["support"]), 201)
     shown = office.done("GET")
-    assert shown.pop("version") > 0 and shown == dict(company=office.id, name="Fjord AS", country="NO", users=1, queues=1)
+    assert shown.pop("version") > 0 and shown == dict(company=office.id, name="Fjord AS", country="NO", users=1, queues=1, call_history_days=90)
     office.done("PUT", "", dict(name="Fjell AS"))
     assert office.done("GET")["name"] == "Fjell AS" and office.user("kari")["name"] == "Kari"
 

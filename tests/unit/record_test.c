@@ -91,9 +91,13 @@ static void a_record_comes_back_as_it_was_stored(void **state) {
 static void every_kind_can_be_stored(void **state) {
     struct bench *bench = *state;
     const struct record records[] = {
-        {.kind = RECORD_COMPANY, .company = {.id = "x"}}, {.kind = RECORD_PROFILE, .profile = {.id = "x"}},
-        {.kind = RECORD_STATE, .state = {.id = "x"}},     {.kind = RECORD_ACCESS, .access = {.id = "x"}},
-        {.kind = RECORD_QUEUE, .queue = {.id = "x"}},     {.kind = RECORD_CALL, .call = {.id = "x"}},
+        {.kind = RECORD_COMPANY, .company = {.id = "x"}},
+        {.kind = RECORD_PROFILE, .profile = {.id = "x"}},
+        {.kind = RECORD_STATE, .state = {.id = "x"}},
+        {.kind = RECORD_ACCESS, .access = {.id = "x"}},
+        {.kind = RECORD_QUEUE, .queue = {.id = "x"}},
+        {.kind = RECORD_CALL, .call = {.id = "x"}},
+        {.kind = RECORD_PAST_CALL, .past_call = {.call = "x", .result = "missed"}},
     };
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         encode(bench, &records[i]);
@@ -172,7 +176,7 @@ static void damaged_bytes_are_refused(void **state) {
         {"\x00\x00\x03", 3, LEDIG_EDAMAGED},
         {"\x00\x01k\x03\x80", 5, LEDIG_EDAMAGED},
         {"\x00\x00\x00\x80", 4, LEDIG_EDAMAGED},
-        {"\x00\x00\x07\x80", 4, LEDIG_EUNSUPPORTED},
+        {"\x00\x00\x7f\x80", 4, LEDIG_EUNSUPPORTED},
         {"\x00\x00\x03\x80", 4, LEDIG_EDAMAGED},                      /* no id */
         {"\x00\x00\x03\x81\xa2id\xa1X", 9, LEDIG_EDAMAGED},           /* not an id */
         {"\x00\x00\x03\x81\xa2id\xa1x\x01", 10, LEDIG_EDAMAGED},      /* trailing */
