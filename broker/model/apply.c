@@ -101,7 +101,8 @@ static int change(struct company *company, const struct change *change) {
         change->entity->access = change->record;
         return 0;
     case RECORD_NONE:
-    case RECORD_PAST_CALL: /* stands in a log */
+    case RECORD_PAST_CALL:
+    case RECORD_AUDIT: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;
     }

@@ -112,6 +112,8 @@ const char *record_id(const struct record *record) {
         return record->call.id;
     case RECORD_PAST_CALL:
         return record->past_call.call;
+    case RECORD_AUDIT:
+        return record->audit.actor;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
@@ -144,6 +146,16 @@ void queue_log_name(const char *queue, char name[static CALL_LOG_BYTES_MAX]) {
 
 bool queue_log_is(const char *name) {
     return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
+}
+
+unsigned profile_tier(const struct profile_record *profile, const char *queue) {
+    const struct queue_tier *tiers = profile->tiers.at;
+    for (uint32_t i = 0; i < profile->tiers.count; i++)
+        if (strcmp(tiers[i].queue, queue) == 0)
+            return tiers[i].tier > TIER_LAST    ? TIER_LAST
+                   : tiers[i].tier < TIER_FIRST ? TIER_FIRST
+                                                : (unsigned)tiers[i].tier;
+    return TIER_FIRST;
 }
 
 void entity_name(enum record_kind kind, const char *id, char name[static ENTITY_NAME_BYTES_MAX]) {

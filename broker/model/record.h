@@ -12,6 +12,8 @@
 #define CONSENTS_MAX 16               /* purposes */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; a company with 1,024 shifts is far below */
 
+#define TIER_FIRST 1 /* called first where the strategy is `priority` */
+#define TIER_LAST 9
 #define FORWARD_PREFIXES_MAX 64 /* of a company: a list that somebody keeps by hand */
 
 /* In the order of records.def; stored, so never renumbered. */
@@ -24,6 +26,7 @@ enum record_kind {
     RECORD_QUEUE,
     RECORD_CALL,
     RECORD_PAST_CALL,
+    RECORD_AUDIT,
     RECORD_KIND_COUNT
 };
 
@@ -75,6 +78,9 @@ const char *record_id(const struct record *record);
 
 /* Whether the employer has assigned the queue to the person. */
 bool profile_has_queue(const struct profile_record *profile, const char *queue);
+
+/* In which tier of the queue's agents: TIER_FIRST to TIER_LAST. */
+unsigned profile_tier(const struct profile_record *profile, const char *queue);
 
 /* A copy of the record's struct (struct state_record, …) with all that it points to, in one allocation that the caller
  * frees. NULL when out of memory. */

@@ -32,6 +32,7 @@ struct roster_entry { /* a person or a queue */
     const char *role;       /* NULL = member */
     struct texts numbers;   /* in E.164 */
     struct texts queues;
+    struct list tiers; /* struct queue_tier, of those queues where it is not the first */
     uint32_t line;
     bool is_queue;
     uint8_t change; /* enum roster_change; the importer's */

@@ -28,6 +28,19 @@ const char *roster_rules_queue(const char *queue, uint32_t count) {
     return count >= LEDIG_QUEUES_COUNT_MAX ? "more than 64 queues" : NULL;
 }
 
+void roster_rules_split(char *queue, unsigned *tier) {
+    char *colon = strchr(queue, ':');
+    *tier = TIER_FIRST;
+    if (!colon) return;
+    bool is_tier = colon[1] >= '0' + TIER_FIRST && colon[1] <= '0' + TIER_LAST && !colon[2];
+    *tier = is_tier ? (unsigned)(colon[1] - '0') : 0;
+    *colon = '\0';
+}
+
+const char *roster_rules_tier(int64_t tier) {
+    return tier >= TIER_FIRST && tier <= TIER_LAST ? NULL : "a tier is a number from 1 to 9";
+}
+
 const char *roster_rules_role(const char *role, size_t length, const char **stored) {
     static const char *const roles[] = {"member", "switchboard", "lead", "admin"};
     *stored = NULL;
@@ -57,6 +70,16 @@ static bool set_texts(struct texts *to, const struct texts *texts) {
     return true;
 }
 
+static bool set_tiers(struct list *to, const struct list *tiers) {
+    const struct queue_tier *old = to->at, *new = tiers->at;
+    bool same = to->count == tiers->count;
+    for (uint32_t i = 0; same && i < tiers->count; i++)
+        same = strcmp(old[i].queue, new[i].queue) == 0 && old[i].tier == new[i].tier;
+    if (same) return false;
+    *to = *tiers;
+    return true;
+}
+
 bool roster_rules_merge(const struct roster_entry *entry, unsigned fields, bool exists, struct record *record) {
     bool changes = !exists;
     if (entry->is_queue) {
@@ -71,7 +94,10 @@ bool roster_rules_merge(const struct roster_entry *entry, unsigned fields, bool 
     if (fields & ROSTER_FIELD(ROSTER_NAME)) changes |= set_text(&profile->name, entry->name);
     if (fields & ROSTER_FIELD(ROSTER_NUMBERS)) changes |= set_texts(&profile->numbers, &entry->numbers);
     if (fields & ROSTER_FIELD(ROSTER_DEPARTMENT)) changes |= set_text(&profile->department, entry->department);
-    if (fields & ROSTER_FIELD(ROSTER_QUEUES)) changes |= set_texts(&profile->queues, &entry->queues);
+    if (fields & ROSTER_FIELD(ROSTER_QUEUES)) {
+        changes |= set_texts(&profile->queues, &entry->queues);
+        changes |= set_tiers(&profile->tiers, &entry->tiers);
+    }
     if (!(fields & ROSTER_FIELD(ROSTER_ROLE))) return changes;
     if (profile->role && strcmp(profile->role, "member") == 0) profile->role = NULL; /* the two are the same */
     changes |= set_text(&profile->role, entry->role);

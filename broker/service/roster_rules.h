@@ -14,6 +14,12 @@ const char *roster_rules_number(const struct numbering_plan *plan, const char *t
                                 char number[static E164_BYTES]); /* `plan` NULL takes no national numbers */
 const char *roster_rules_queue(const char *queue, uint32_t count);
 
+/* "sales", or "sales:2": takes the tier off. `tier` is 0 where what follows the colon is none. */
+void roster_rules_split(char *queue, unsigned *tier);
+
+/* The same of a tier that was told as a number. */
+const char *roster_rules_tier(int64_t tier);
+
 /* `stored` is NULL for a member; otherwise a constant. */
 const char *roster_rules_role(const char *role, size_t length, const char **stored);
 

@@ -67,11 +67,26 @@ static void keep_count(const struct update_entity *call, struct store_kept_list 
                    .log = log, .id = call->next.call.id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
 }
 
+static int keep_audit(const struct update_entity *entity, struct store_kept_list *kept) {
+    struct buffer bytes = {0};
+    int error = record_encode(entity->audit, &bytes);
+    if (!error)
+        store_keep(kept, &(struct store_kept){.log = "audit",
+                                              .id = entity->audit_id,
+                                              .at_ms = entity->audit->audit.at,
+                                              .bytes = bytes.bytes,
+                                              .length = bytes.length});
+    buffer_free(&bytes);
+    return error;
+}
+
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
     char log[CALL_LOG_BYTES_MAX];
     int error = 0;
     for (size_t i = 0; i < update->count; i++) {
         if (entities[i].counts_for) keep_count(&entities[i], kept);
+        if (entities[i].audit) error = keep_audit(&entities[i], kept);
+        if (error) return error;
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
         call_log_name(entities[i].current->profile.id, log);
         if (entities[i].forgets_calls) store_keep(kept, &(struct store_kept){.log = log, .destroys = true});

@@ -30,6 +30,9 @@ struct update_entity {
     /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
     const char *counts_for;
     int64_t counts_at_ms;
+    /* Of any: kept in the company's log `audit` under this id, where nothing stands under it yet. */
+    const struct record *audit; /* RECORD_AUDIT; NULL = none */
+    const char *audit_id;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same
