@@ -45,12 +45,12 @@ struct edit {
     int64_t call_history_days; /* of a company, likewise; 0 = the default */
     bool says_call_history_days;
 
-    bool needs_plan; /* some numbers are as they were dialled, since the company's country is not known yet */
-    bool was_free[LEDIG_NUMBERS_COUNT_MAX];            /* the numbers that are taken in vain where it fails */
-    bool is_new, has_company;                          /* found by the commit */
+    bool needs_plan;          /* some numbers are as they were dialled, since the company's country is not known yet */
+    bool is_new, has_company; /* found by the commit */
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
     size_t dropped_count;
     uint64_t version;
+    int failure; /* to answer with, once the numbers are settled */
     unsigned settle_tries;
     void *removal; /* what the kind keeps meanwhile */
 

@@ -141,11 +141,8 @@ static int note_dropped(struct import *import, const char *number, const struct 
         import->dropped = dropped;
         import->dropped_capacity = capacity;
     }
-    struct import_dropped dropped = {strdup(number), roster_owner(import->roster, entry)};
-    if (!dropped.number || !dropped.owner) {
-        free(dropped.number);
-        return LEDIG_ENO_MEMORY;
-    }
+    struct import_dropped dropped = {strdup(number), entry};
+    if (!dropped.number) return LEDIG_ENO_MEMORY;
     import->dropped[import->dropped_count++] = dropped;
     return 0;
 }

@@ -16,7 +16,7 @@
 
 struct import_dropped { /* a number that its owner has no longer */
     char *number;
-    const char *owner;
+    const struct roster_entry *entry; /* of the roster, which does not grow any more */
 };
 
 typedef void (*import_done)(struct import *import, int error); /* 0 also where the roster has faults */

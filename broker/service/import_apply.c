@@ -1,13 +1,14 @@
 /* The second half of an import, once all of it is known to be right. */
 #include "broker/log.h"
 #include "broker/service/import.h"
+#include "broker/service/number_index.h"
 #include "broker/service/roster_rules.h"
 
 #include <string.h>
 
 static void take_numbers(struct import *import);
 static void write_entries(struct import *import);
-static void give_dropped(struct import *import);
+static void settle_numbers(struct import *import);
 
 /* A queue that people name and no line defines only comes into being. */
 bool import_merge(const struct roster *roster, const struct roster_entry *entry, bool exists, struct record *record) {
@@ -151,31 +152,43 @@ static void write_entries(struct import *import) {
         return;
     }
     import->at = 0;
-    give_dropped(import);
+    settle_numbers(import);
 }
 
-/* ---- Giving back what nobody has any more ---- */
+/* ---- What the index knows of the numbers of all that changed, and of those that were dropped ---- */
 
-static void on_dropped(void *arg, int error) {
+static void on_settled(void *arg, int error) {
     struct import *import = arg;
     if (error || import->service->closing) {
-        /* all is applied; at most the numbers stay taken in vain */
-        log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", import->company);
+        /* all is applied; the sweep mends the index */
+        log_event(LOG_WARNING, "numbers_not_settled", "company=%s", import->company);
         import_end(import, 0);
         return;
     }
-    give_dropped(import);
+    settle_numbers(import);
 }
 
-static void give_dropped(struct import *import) {
-    const char *numbers[IMPORT_NUMBERS_A_STEP], *owners[IMPORT_NUMBERS_A_STEP];
-    size_t count = 0;
-    for (; import->at < import->dropped_count && count < IMPORT_NUMBERS_A_STEP; import->at++) {
-        numbers[count] = import->dropped[import->at].number;
-        owners[count++] = import->dropped[import->at].owner;
+static size_t add_items(const struct roster_entry *entry, struct number_item *items, size_t count) {
+    for (uint32_t i = 0; i < entry->numbers.count; i++)
+        items[count++] = (struct number_item){entry->numbers.at[i], entry->id, entry->is_queue};
+    return count;
+}
+
+/* Entries first, then dropped numbers: `at` counts through both. */
+static void settle_numbers(struct import *import) {
+    const struct roster *roster = import->roster;
+    struct number_item items[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0, end = roster->count + import->dropped_count;
+    for (; import->at < end && count + LEDIG_NUMBERS_COUNT_MAX <= IMPORT_NUMBERS_A_STEP; import->at++) {
+        if (import->at >= roster->count) {
+            const struct import_dropped *dropped = &import->dropped[import->at - roster->count];
+            items[count++] = (struct number_item){dropped->number, dropped->entry->id, dropped->entry->is_queue};
+        } else if (roster->entries[import->at].change != ROSTER_UNCHANGED) {
+            count = add_items(&roster->entries[import->at], items, count);
+        }
     }
-    if (count > 0)
-        store_numbers_give(import->service->store, numbers, owners, count, on_dropped, import);
-    else
+    if (count == 0)
         import_end(import, 0);
+    else if (number_index_settle(import->service, import->company, items, count, on_settled, import) != 0)
+        on_settled(import, LEDIG_ENO_MEMORY);
 }

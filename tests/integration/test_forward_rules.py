@@ -8,7 +8,7 @@ import pytest
 from broker_process import number, unique, wait_until
 from ledig_client import Refused, now_ms
 from test_hostile import redis
-from test_provisioning import Office
+from test_provisioning import Office, told
 from test_router import is_problem
 
 OUTSIDE, PREMIUM, ABROAD = "+4722999999", "+4782912345", "+18765550123"
@@ -173,7 +173,7 @@ def test_who_may_see_the_log(company, make_company):
 
 def test_bad_prefixes_change_nothing(company):
     office = Office(company)
-    version = office.done("GET")["version"]
+    before = told(office)
     for wrong in ("+47", ["47"], ["+"], [""], ["+0"], ["+47 22"], ["+1234567890123456"], [47], [None], ["+47"] * 65, {"+47": True}):
         assert is_problem(office.http("PATCH", "", dict(forward_prefixes=wrong)), 400, "bad_request", "forward_prefixes"), wrong
-    assert office.done("GET")["version"] == version
+    assert told(office) == before

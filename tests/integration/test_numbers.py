@@ -9,7 +9,7 @@ from broker_process import unique
 from conftest import person
 from ledig_client import Refused
 from test_calls import Switch, leg
-from test_provisioning import Office
+from test_provisioning import Office, told
 from test_router import UNKNOWN, is_problem
 
 _subscribers = itertools.count(1)
@@ -42,10 +42,10 @@ def test_a_company_has_a_country(company):
     assert office.done("GET")["country"] == "SE", "what was not named stays"
     office.done("PUT", "", dict(name="Fjord AS"))
     assert office.done("GET")["country"] == "NO", "what was not named is the default"
-    version = office.done("GET")["version"]
+    before = told(office)
     for wrong in ("se", "XX", "SWE", 46, ["SE"]):
         assert is_problem(office.http("PATCH", "", dict(country=wrong)), 400, "bad_request", "country"), wrong
-    assert office.done("GET")["version"] == version
+    assert told(office) == before
     office.id = unique("nowhere")
     operator = company.broker.token("root", "*", "operator")
     assert is_problem(office.http("PATCH", "", dict(country="SE"), token=operator), 404, "not_found")
@@ -99,12 +99,12 @@ def test_with_several_companies_the_question_names_one(company, make_company):
 
 def test_what_is_no_number_of_the_country_is_refused(company):
     office = in_country(company, "SE")
-    version = office.done("GET")["version"]
+    before = told(office)
     for wrong in ("8123456", "112", "0", "00", "+", "+46", "08123456789012345", "0" * 32, "1" * 33, "08-12x", "tel:0812345678", "٠٨١٢٣٤٥٦٧٨", ""):
         assert is_problem(route(company, f"to={quote(wrong)}"), 400, "bad_request", "to"), wrong
         assert is_problem(company.broker.http("POST", "/v1/route", token=company.token("router", "router"), body=["+46812345678", wrong]), 400, "bad_request", "to")
         assert is_problem(office.http("PATCH", "/users/kari", dict(numbers=[wrong])), 400, "bad_request", "numbers"), wrong
-    assert office.done("GET")["version"] == version
+    assert told(office) == before
     dialled, number = pair("SE")
     assert is_problem(office.http("PATCH", "/users/kari", dict(numbers=[dialled, number])), 400, "bad_request", "numbers"), "the same twice"
 

@@ -41,6 +41,13 @@ class Office:
         return self.done("GET", f"/queues/{queue}")
 
 
+def told(office):
+    """All that was provisioned."""
+    company = office.done("GET")
+    company.pop("version")  # devices come and go
+    return company, office.done("GET", "/users")
+
+
 @pytest.fixture
 def office(company):
     return Office(company)
@@ -344,7 +351,7 @@ BAD = [
     ("users", dict(name="X", queues=[f"q{i}" for i in range(65)]), "queues"), ("users", dict(name="X", queues={}), "queues"),
     ("users", dict(name="X", department="x" * 121), "department"), ("users", dict(name="X", number="+4722334455"), "number"),
     ("users", {"name": "X", "E post": "x"}, None),
-    ("queues", dict(), "name"), ("queues", dict(name="X", strategy="priority"), "strategy"), ("queues", dict(name="X", strategy=3), "strategy"),
+    ("queues", dict(), "name"), ("queues", dict(name="X", strategy="by_name"), "strategy"), ("queues", dict(name="X", strategy=3), "strategy"),
     ("queues", dict(name="X", wrap_up_ms=-1), "wrap_up_ms"), ("queues", dict(name="X", wrap_up_ms="1"), "wrap_up_ms"), ("queues", dict(name="X", wrap_up_ms=1.5), "wrap_up_ms"),
     ("queues", dict(name="X", wrap_up_ms=3_600_001), "wrap_up_ms"), ("queues", dict(name="X", numbers=["1"]), "numbers"), ("queues", dict(name="X", role="lead"), "role"),
 ]

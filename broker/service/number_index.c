@@ -1,0 +1,195 @@
+#include "broker/service/number_index.h"
+#include "broker/log.h"
+#include "broker/service/roster_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSES_MAX 16 /* each finds that somebody else has changed the same once more; the sweep mends what is left */
+
+struct settling {
+    struct service *service;
+    number_index_done done;
+    void *arg;
+    struct arena *arena; /* of all texts */
+    char company[LEDIG_ID_CHARS_MAX + 1];
+    unsigned passes;
+    size_t count, entity_count;
+    const char **entities; /* each once */
+    struct settled {
+        const char *number, *owner;
+        size_t entity;
+        bool is_wanted;
+    } items[];
+};
+
+static void look(struct settling *settling);
+
+static void end(struct settling *settling, int error) {
+    settling->done(settling->arg, error);
+    arena_free(settling->arena);
+    free(settling->entities);
+    free(settling);
+}
+
+static void again(struct settling *settling, int error) {
+    if (settling->service->closing && !error) error = LEDIG_EUNAVAILABLE;
+    if (error || ++settling->passes == PASSES_MAX)
+        end(settling, error);
+    else
+        look(settling);
+}
+
+/* ---- Taking and giving ---- */
+
+static void on_given(void *arg, int error) {
+    again(arg, error);
+}
+
+/* Those that the index has for them and the record has not. */
+static bool give(struct settling *settling, const char *const *owners) {
+    const char **numbers = calloc(2 * settling->count, sizeof *numbers), **own = numbers + settling->count;
+    size_t count = 0;
+    for (size_t i = 0; numbers && i < settling->count; i++) {
+        const struct settled *item = &settling->items[i];
+        if (item->is_wanted || !owners[i] || strcmp(owners[i], item->owner) != 0) continue;
+        numbers[count] = item->number;
+        own[count++] = item->owner;
+    }
+    if (count > 0) store_numbers_give(settling->service->store, numbers, own, count, on_given, settling);
+    free(numbers);
+    return count > 0;
+}
+
+static void on_taken(void *arg, int error, size_t which) {
+    (void)which;
+    again(arg, error == LEDIG_ECONFLICT ? 0 : error); /* the next pass finds whose it is */
+}
+
+/* Those that the record has and nobody in the index. */
+static bool take(struct settling *settling, const char *const *owners) {
+    const char **numbers = calloc(2 * settling->count, sizeof *numbers), **own = numbers + settling->count;
+    size_t count = 0;
+    for (size_t i = 0; numbers && i < settling->count; i++) {
+        const struct settled *item = &settling->items[i];
+        if (!item->is_wanted || owners[i]) continue;
+        numbers[count] = item->number;
+        own[count++] = item->owner;
+    }
+    if (count > 0) store_numbers_take(settling->service->store, numbers, own, count, on_taken, settling);
+    free(numbers);
+    return count > 0;
+}
+
+static void complain(const struct settling *settling, const char *const *owners) {
+    for (size_t i = 0; i < settling->count; i++) {
+        const struct settled *item = &settling->items[i];
+        if (item->is_wanted && owners[i] && strcmp(owners[i], item->owner) != 0)
+            log_event(LOG_WARNING, "number_of_another", "company=%s", settling->company);
+    }
+}
+
+static void on_found(void *arg, int error, const char *const *owners, size_t count) {
+    struct settling *settling = arg;
+    (void)count;
+    if (error) {
+        end(settling, error);
+        return;
+    }
+    if (take(settling, owners) || give(settling, owners)) return;
+    complain(settling, owners);
+    end(settling, 0);
+}
+
+/* ---- What the records say ---- */
+
+static int read_wanted(struct settling *settling, const struct store_record *stored, size_t entity,
+                       struct arena *arena) {
+    struct record *record = arena_take(arena, sizeof *record);
+    struct texts numbers = {0};
+    if (!record) return LEDIG_ENO_MEMORY;
+    int error = stored->bytes ? record_decode(stored->bytes, stored->length, arena, record) : 0;
+    if (error) return error;
+    if (record->kind == RECORD_PROFILE) numbers = record->profile.numbers;
+    if (record->kind == RECORD_QUEUE) numbers = record->queue.numbers;
+    for (size_t i = 0; i < settling->count; i++)
+        if (settling->items[i].entity == entity)
+            settling->items[i].is_wanted = roster_rules_have(&numbers, settling->items[i].number);
+    return 0;
+}
+
+static void on_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                    size_t count) {
+    struct settling *settling = arg;
+    struct arena *arena = arena_create();
+    (void)head;
+    if (!error && !arena) error = LEDIG_ENO_MEMORY;
+    for (size_t i = 0; !error && i < count; i++)
+        error = read_wanted(settling, &records[i], i, arena);
+    arena_free(arena);
+    const char **numbers = error ? NULL : calloc(settling->count, sizeof *numbers);
+    if (!error && !numbers) error = LEDIG_ENO_MEMORY;
+    if (error || settling->service->closing) {
+        free(numbers);
+        end(settling, error ? error : LEDIG_EUNAVAILABLE);
+        return;
+    }
+    for (size_t i = 0; i < settling->count; i++)
+        numbers[i] = settling->items[i].number;
+    store_numbers_find(settling->service->store, numbers, settling->count, on_found, settling);
+    free(numbers);
+}
+
+/* The records first, the index after them: what is found to be right in this order was right when the index was read,
+ * or somebody has changed the record since, and settles it. */
+static void look(struct settling *settling) {
+    store_read(settling->service->store, settling->company, settling->entities, settling->entity_count, on_read,
+               settling);
+}
+
+/* ---- Beginning ---- */
+
+/* Items of one entity mostly stand side by side. */
+static bool add_entity(struct settling *settling, const char *name, size_t *which) {
+    for (size_t i = settling->entity_count; i-- > 0;)
+        if (strcmp(settling->entities[i], name) == 0) {
+            *which = i;
+            return true;
+        }
+    *which = settling->entity_count;
+    settling->entities[settling->entity_count] = arena_text(settling->arena, name, strlen(name));
+    return settling->entities[settling->entity_count++] != NULL;
+}
+
+static bool add(struct settling *settling, const struct number_item *item) {
+    struct settled *settled = &settling->items[settling->count++];
+    char name[ENTITY_NAME_BYTES_MAX], owner[ROSTER_OWNER_BYTES];
+    entity_name(item->is_queue ? RECORD_QUEUE : RECORD_PROFILE, item->id, name);
+    roster_rules_owner(settling->company, item->is_queue, item->id, owner);
+    settled->number = arena_text(settling->arena, item->number, strlen(item->number));
+    settled->owner = arena_text(settling->arena, owner, strlen(owner));
+    return settled->number && settled->owner && add_entity(settling, name, &settled->entity);
+}
+
+int number_index_settle(struct service *service, const char *company, const struct number_item *items, size_t count,
+                        number_index_done done, void *arg) {
+    struct settling *settling = calloc(1, sizeof *settling + count * sizeof *settling->items);
+    if (!settling) return LEDIG_ENO_MEMORY;
+    settling->service = service;
+    settling->done = done;
+    settling->arg = arg;
+    snprintf(settling->company, sizeof settling->company, "%s", company);
+    settling->entities = calloc(count + 1, sizeof *settling->entities);
+    settling->arena = arena_create();
+    bool complete = settling->entities && settling->arena;
+    for (size_t i = 0; complete && i < count; i++)
+        complete = add(settling, &items[i]);
+    if (complete) {
+        look(settling);
+        return 0;
+    }
+    arena_free(settling->arena);
+    free(settling->entities);
+    free(settling);
+    return LEDIG_ENO_MEMORY;
+}

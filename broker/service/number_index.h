@@ -1,0 +1,27 @@
+/* Brings the index of numbers into line with what the records of one company say. The index cannot be changed in one
+ * step with a record: numbers are taken before the commit that needs them, and given back after the one that frees
+ * them. So whoever has changed a record settles its numbers afterwards: reads what stands, takes what the index lacks,
+ * gives back what the record has no longer, and looks again until there is nothing to do. Of two that change the same
+ * at the same time the later one leaves it right, and the earlier one finds that it has. */
+#ifndef LEDIG_SERVICE_NUMBER_INDEX_H
+#define LEDIG_SERVICE_NUMBER_INDEX_H
+
+#include "broker/service/service.h"
+
+#define NUMBER_INDEX_ITEMS_MAX 500
+
+struct number_item {
+    const char *number; /* in E.164 */
+    const char *id;     /* of the person or queue that has it, or had it */
+    bool is_queue;
+};
+
+/* Error: LEDIG_EUNAVAILABLE (something may have been put right), LEDIG_ENO_MEMORY, LEDIG_EDAMAGED. */
+typedef void (*number_index_done)(void *arg, int error);
+
+/* At most NUMBER_INDEX_ITEMS_MAX; all is copied. Never calls back at once. LEDIG_ENO_MEMORY: nothing was begun. A
+ * number that a record has and the index knows as another's is left alone: the log tells. */
+int number_index_settle(struct service *service, const char *company, const struct number_item *items, size_t count,
+                        number_index_done done, void *arg);
+
+#endif
