@@ -10,6 +10,7 @@
 struct settling {
     struct service *service;
     number_index_done done;
+    number_index_checked checked; /* only looks */
     void *arg;
     struct arena *arena; /* of all texts */
     char company[LEDIG_ID_CHARS_MAX + 1];
@@ -26,7 +27,8 @@ struct settling {
 static void look(struct settling *settling);
 
 static void end(struct settling *settling, int error) {
-    settling->done(settling->arg, error);
+    if (settling->done) settling->done(settling->arg, error);
+    if (settling->checked && error) settling->checked(settling->arg, error, NULL);
     arena_free(settling->arena);
     free(settling->entities);
     free(settling);
@@ -89,11 +91,26 @@ static void complain(const struct settling *settling, const char *const *owners)
     }
 }
 
+static void tell(struct settling *settling, const char *const *owners) {
+    bool *wrong = calloc(settling->count, sizeof *wrong);
+    for (size_t i = 0; wrong && i < settling->count; i++) {
+        const struct settled *item = &settling->items[i];
+        wrong[i] = item->is_wanted ? !owners[i] : owners[i] && strcmp(owners[i], item->owner) == 0;
+    }
+    if (wrong) settling->checked(settling->arg, 0, wrong);
+    free(wrong);
+    end(settling, wrong ? 0 : LEDIG_ENO_MEMORY);
+}
+
 static void on_found(void *arg, int error, const char *const *owners, size_t count) {
     struct settling *settling = arg;
     (void)count;
     if (error) {
         end(settling, error);
+        return;
+    }
+    if (settling->checked) {
+        tell(settling, owners);
         return;
     }
     if (take(settling, owners) || give(settling, owners)) return;
@@ -171,13 +188,12 @@ static bool add(struct settling *settling, const struct number_item *item) {
     return settled->number && settled->owner && add_entity(settling, name, &settled->entity);
 }
 
-int number_index_settle(struct service *service, const char *company, const struct number_item *items, size_t count,
-                        number_index_done done, void *arg) {
+static int begin(struct service *service, const char *company, const struct number_item *items, size_t count,
+                 const struct settling *how) {
     struct settling *settling = calloc(1, sizeof *settling + count * sizeof *settling->items);
     if (!settling) return LEDIG_ENO_MEMORY;
+    *settling = *how;
     settling->service = service;
-    settling->done = done;
-    settling->arg = arg;
     snprintf(settling->company, sizeof settling->company, "%s", company);
     settling->entities = calloc(count + 1, sizeof *settling->entities);
     settling->arena = arena_create();
@@ -192,4 +208,14 @@ int number_index_settle(struct service *service, const char *company, const stru
     free(settling->entities);
     free(settling);
     return LEDIG_ENO_MEMORY;
+}
+
+int number_index_settle(struct service *service, const char *company, const struct number_item *items, size_t count,
+                        number_index_done done, void *arg) {
+    return begin(service, company, items, count, &(struct settling){.done = done, .arg = arg});
+}
+
+int number_index_check(struct service *service, const char *company, const struct number_item *items, size_t count,
+                       number_index_checked checked, void *arg) {
+    return begin(service, company, items, count, &(struct settling){.checked = checked, .arg = arg});
 }

@@ -24,4 +24,9 @@ typedef void (*number_index_done)(void *arg, int error);
 int number_index_settle(struct service *service, const char *company, const struct number_item *items, size_t count,
                         number_index_done done, void *arg);
 
+/* Only looks: which of them are not in line, in their order. Lent for the call; NULL with an error. */
+typedef void (*number_index_checked)(void *arg, int error, const bool *wrong);
+int number_index_check(struct service *service, const char *company, const struct number_item *items, size_t count,
+                       number_index_checked checked, void *arg);
+
 #endif

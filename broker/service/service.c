@@ -6,6 +6,7 @@
 #include "broker/service/claims.h"
 #include "broker/service/history_sweep.h"
 #include "broker/service/import.h"
+#include "broker/service/number_sweep.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
 
@@ -94,6 +95,7 @@ static void on_sweep(uv_timer_t *timer) {
     routers_sweep(service);
     call_sweep(service);
     history_sweep(service);
+    number_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 
@@ -127,6 +129,7 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->idle_ms, 600000);
     or_default(&options->lease_ms, 10000);
     or_default(&options->router_lease_ms, 30000);
+    or_default(&options->number_sweep_ms, 600000);
     or_default(&options->history_sweep_ms, 3600000);
 }
 
@@ -192,6 +195,7 @@ static void on_store_closed(void *arg) {
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
     history_sweep_close(service);
+    number_sweep_close(service);
     routing_close(&service->routing);
     routers_close(service);
     fanout_close(&service->fanout);
