@@ -86,10 +86,16 @@ static void finish(struct edit *edit, int failure) {
         answer(edit);
 }
 
+static bool was_dropped(const struct edit *edit, const char *number) {
+    for (size_t i = 0; i < edit->dropped_count; i++)
+        if (strcmp(edit->dropped[i], number) == 0) return true;
+    return false;
+}
+
+/* Of all tries: one whose answer was lost may have been the one that took effect. */
 void edit_note_dropped(struct edit *edit, const struct texts *before, const struct texts *after) {
-    edit->dropped_count = 0;
     for (uint32_t i = 0; i < before->count && edit->dropped_count < LEDIG_NUMBERS_COUNT_MAX; i++)
-        if (!roster_rules_have(after, before->at[i]))
+        if (!roster_rules_have(after, before->at[i]) && !was_dropped(edit, before->at[i]))
             snprintf(edit->dropped[edit->dropped_count++], E164_BYTES, "%s", before->at[i]);
 }
 
@@ -138,8 +144,6 @@ void edit_committed(struct edit *edit, int error, uint64_t version) {
             end(edit);
             return;
         }
-    } else if (error) {
-        edit->dropped_count = 0;
     }
     settle(edit);
 }

@@ -147,6 +147,14 @@ static int note_dropped(struct import *import, const char *number, const struct 
     return 0;
 }
 
+int import_note_dropped(struct import *import, const struct roster_entry *entry, const struct texts *before,
+                        const struct texts *after) {
+    int error = 0;
+    for (uint32_t i = 0; !error && i < before->count; i++)
+        if (!roster_rules_have(after, before->at[i])) error = note_dropped(import, before->at[i], entry);
+    return error;
+}
+
 static int look_at_entry(struct import *import, struct roster_entry *entry, const struct store_record *stored,
                          struct arena *arena) {
     struct record *record = arena_take(arena, sizeof *record);
@@ -163,11 +171,7 @@ static int look_at_entry(struct import *import, struct roster_entry *entry, cons
     bool changes = import_merge(import->roster, entry, stored->bytes != NULL, record);
     entry->change = !stored->bytes ? ROSTER_CREATED : changes ? ROSTER_CHANGED : ROSTER_UNCHANGED;
     const struct texts *after = entry->is_queue ? &record->queue.numbers : &record->profile.numbers;
-    for (uint32_t i = 0; i < before.count; i++) {
-        int error = roster_rules_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
-        if (error) return error;
-    }
-    return 0;
+    return import_note_dropped(import, entry, &before, after);
 }
 
 static void on_entries_read(void *arg, int error, const struct store_head *head, const struct store_record *records,

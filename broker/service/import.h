@@ -58,6 +58,10 @@ bool import_runs(const struct service *service, const char *company);
 /* Ends it, with 0 or an error. */
 void import_end(struct import *import, int error);
 
+/* Notes those that the record had and has no longer. LEDIG_ENO_MEMORY. */
+int import_note_dropped(struct import *import, const struct roster_entry *entry, const struct texts *before,
+                        const struct texts *after);
+
 /* Everything was checked and is right: take the numbers, write, give numbers back. */
 void import_apply(struct import *import);
 

@@ -114,12 +114,17 @@ void import_apply(struct import *import) {
 /* ---- Writing ---- */
 
 static int apply_entries(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
-    const struct import *import = arg;
+    struct import *import = arg;
     bool changes = false;
     (void)arena;
     for (size_t i = 0; i < count; i++) {
-        bool exists = entities[i].current != NULL;
-        if (!import_merge(import->roster, import->batch[i], exists, &entities[i].next)) continue;
+        bool exists = entities[i].current != NULL, is_queue = import->batch[i]->is_queue;
+        struct record *next = &entities[i].next;
+        const struct texts *numbers = is_queue ? &next->queue.numbers : &next->profile.numbers;
+        struct texts before = *numbers; /* another worker may have given them since the file was checked */
+        if (!import_merge(import->roster, import->batch[i], exists, next)) continue;
+        int error = import_note_dropped(import, import->batch[i], &before, numbers);
+        if (error) return error;
         entities[i].action = STORE_WRITE;
         changes = true;
     }

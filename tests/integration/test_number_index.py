@@ -102,14 +102,16 @@ def test_two_workers_that_change_one_person_at_once_leave_the_index_right(start_
             return office.broker.import_csv(office.id, rows)
         return office.http("PATCH", "/users/kari", dict(numbers=wanted))
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for turn in range(ROUNDS):
-            wishes = [None if dice.random() < 0.2 else dice.sample(numbers, dice.randrange(4)) for _ in range(6)]
-            answers = list(pool.map(change, offices * 3, wishes))
-            assert all(a.status in (200, 409) for a in answers), [a.body for a in answers]
-            has = offices[turn % 2].user("kari")["numbers"]
-            assert {n: owner(first, n) for n in numbers} == {n: f"{company.id}/user/kari" if n in has else None for n in numbers}, f"LEDIG_SEED={SEED}"
-    second.stop()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for turn in range(ROUNDS):
+                wishes = [None if dice.random() < 0.2 else dice.sample(numbers, dice.randrange(4)) for _ in range(6)]
+                answers = list(pool.map(change, offices * 3, wishes))
+                assert all(a.status in (200, 409) for a in answers), [a.body for a in answers]
+                has = offices[turn % 2].user("kari")["numbers"]
+                assert {n: owner(first, n) for n in numbers} == {n: f"{company.id}/user/kari" if n in has else None for n in numbers}, f"LEDIG_SEED={SEED}"
+    finally:
+        second.stop()
 
 
 def test_a_broker_that_dies_before_the_commit_leaves_no_number_taken_for_long(two):
