@@ -90,7 +90,8 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     edit->is_new = !entities[0].current;
     edit->has_company = !edit->is_new || edit->verb == EDIT_REPLACE;
     if (!edit->has_company) return LEDIG_ENOT_FOUND;
-    bool changes = edit->is_new | merge_dialling(edit, company) | set_call_history_days(edit, company);
+    bool changes = merge_dialling(edit, company);
+    changes |= set_call_history_days(edit, company) || edit->is_new;
     if (edit_says(edit, "name") && !shape_same_text(company->name, edit->entry.name)) {
         company->name = edit->entry.name;
         changes = true;
