@@ -241,3 +241,12 @@ void edit_start(struct service *service, const struct edit_kind *kind, const cha
     else if (!must_wait(edit))
         begin(edit);
 }
+
+void edit_remove_again(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                       uint64_t version) {
+    struct edit *edit = edit_create(service, kind, company, id);
+    if (!edit) return; /* the next reading of the store asks again */
+    edit->verb = EDIT_REMOVE;
+    edit->removed_version = version;
+    if (!must_wait(edit)) begin(edit);
+}

@@ -50,7 +50,8 @@ struct edit {
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
     size_t dropped_count;
     uint64_t version;
-    int failure; /* to answer with, once the numbers are settled */
+    uint64_t removed_version; /* of a removal that is made again; 0 = any */
+    int failure;              /* to answer with, once the numbers are settled */
     unsigned settle_tries;
     void *removal; /* what the kind keeps meanwhile */
 
@@ -60,6 +61,11 @@ struct edit {
 /* PUT, PATCH or DELETE of one entity. The token was checked. Answers, at once or later. */
 void edit_start(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
                 struct http_exchange *exchange, const struct http_request *request);
+
+/* Removes one once more that the store has again after it was removed by the commit of this version; what was written
+ * since stays. Nobody is answered. */
+void edit_remove_again(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                       uint64_t version);
 
 /* Reads and checks the body; false after an answer. */
 bool edit_read_body(struct edit *edit, const struct http_request *request);

@@ -76,7 +76,7 @@ static void on_verified(void *arg, const struct store_reading *reading) {
 static bool on_known(void *arg, const char *company, const char *entity, struct store_record *record) {
     const struct tenant *tenant = tenant_find(arg, company);
     if (!tenant || !tenant_is_ready(tenant)) return false;
-    if (tenant->withdrawals) return false; /* the replica hides what has to be destroyed */
+    if (tenant->withdrawals || erasure_is_lost(tenant)) return false; /* the replica hides what has to be destroyed */
     record->entity = entity;
     record->revision = company_revision(tenant->company, entity);
     return company_lend_record(tenant->company, entity, &record->bytes, &record->length) == 0;

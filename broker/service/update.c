@@ -22,6 +22,7 @@ static int open_entities(const struct update *update, const struct store_record 
     if (!records) return LEDIG_ENO_MEMORY;
     for (size_t i = 0; i < update->count; i++) {
         entities[i].action = STORE_CHECK;
+        entities[i].revision = current[i].revision;
         entities[i].next.kind = update->kinds[i];
         if (!current[i].bytes) continue;
         int error = record_decode(current[i].bytes, current[i].length, arena, &records[i]);

@@ -20,6 +20,7 @@ struct update_past_call {
 };
 
 struct update_entity {
+    uint64_t revision;            /* of what stands there; 0 = nothing */
     const struct record *current; /* NULL: never written, taken out, or a tombstone */
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
                                      what the caller holds, or into `arena` */
