@@ -20,7 +20,7 @@ static bool is_among(const struct call_change *change, const char *user) {
 static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
                    struct state_record *state, struct arena *arena) {
     struct own_call *own;
-    int error = own_calls_put(state, change->call, change->now_ms, change->leases, arena, &own);
+    int error = own_calls_put(state, change->call, change->now_ms - OWN_CALLS_SLACK_MS, change->leases, arena, &own);
     if (error) return error;
     if (!own->state || strcmp(own->state, leg->state) != 0) own->since = change->at_ms;
     own->state = leg->state;
@@ -40,7 +40,7 @@ static int take_own(const struct call_change *change, const struct own_call *own
         if (call->queue) own_calls_count(state, change->at_ms);
         if (call->queue && change->wrap_up_ms > 0) state->wrap_up_until = change->at_ms + change->wrap_up_ms;
     }
-    return own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
+    return own_calls_drop(state, change->call, change->now_ms - OWN_CALLS_SLACK_MS, change->leases, arena);
 }
 
 static int change_person(const struct call_change *change, const char *user, const struct call_record *call,

@@ -65,9 +65,12 @@ static int release(struct claim_change *change, struct update_entity *entities, 
             continue;
         }
         entities[0].action = STORE_WRITE;
+        bool lapsed = !all && !is_excluded(change, old[i].user); /* by this clock: the store's own must be there too */
+        if (lapsed && old[i].claim_until > entities[0].not_before_ms) entities[0].not_before_ms = old[i].claim_until;
         struct update_entity *state = &entities[2 + 2 * find_person(change, old[i].user)];
         if (!state->current) continue;
-        int error = own_calls_drop(&state->next.state, change->call, change->now_ms, change->leases, arena);
+        int error = own_calls_drop(&state->next.state, change->call, change->now_ms - OWN_CALLS_SLACK_MS,
+                                   change->leases, arena);
         if (error) return error;
         state->action = STORE_WRITE;
     }
@@ -104,12 +107,19 @@ static int check(struct claim_change *change, const struct record *before) {
     return change->outcome.has_ended || change->outcome.was_answered ? LEDIG_ECONFLICT : 0;
 }
 
+static void note_taken_over(struct claim_change *change, const char *user) {
+    struct claim_outcome *outcome = &change->outcome;
+    if (outcome->taken_over_count < CLAIM_AGENTS_MAX) strcpy(outcome->taken_over[outcome->taken_over_count++], user);
+}
+
 static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
                  struct arena *arena) {
     size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : 1;
     for (size_t i = 0; i < change->people_count && *count < wanted; i++) {
         struct update_entity *state = &entities[2 + 2 * i];
         if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;
+        state->not_before_ms = own_calls_lapsed_at(&state->next.state, change->now_ms);
+        if (state->not_before_ms) note_taken_over(change, change->people[i]);
         int error = put_own(change, &state->next.state, arena);
         if (error) return error;
         state->action = STORE_WRITE;

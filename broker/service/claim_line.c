@@ -43,7 +43,10 @@ int claim_line_open(struct service *service) {
     return uv_timer_init(service->loop, &service->line) == 0 ? 0 : LEDIG_EIO;
 }
 
-/* Each turn that an agent has stayed free lets one more come into question. */
+#define TURNS_MAX 8
+
+/* The first turn that an agent has stayed free lets one more come into question, each further one four times as many:
+ * so many places as nobody claims for, of callers who are gone or of a worker that is, are passed within a second. */
 static size_t turns_passed(struct claim *claim, size_t free_count) {
     uint64_t now_ms = uv_now(claim->service->loop);
     if (free_count == 0) {
@@ -51,7 +54,9 @@ static size_t turns_passed(struct claim *claim, size_t free_count) {
         return 0;
     }
     if (claim->free_since_ms == 0) claim->free_since_ms = now_ms;
-    return (size_t)(now_ms - claim->free_since_ms) / CLAIM_TURN_MS;
+    size_t turns = (size_t)(now_ms - claim->free_since_ms) / CLAIM_TURN_MS;
+    if (turns > TURNS_MAX) turns = TURNS_MAX;
+    return (((size_t)1 << 2 * turns) - 1) / 3; /* 1, 5, 21, 85, … */
 }
 
 static int64_t arrival(const struct claim *claim) {

@@ -131,6 +131,7 @@ static void answer_conflict(struct claim *claim) {
 /* ---- The commit ---- */
 
 static void try_again(struct claim *claim);
+static void pass_over(struct claim *claim);
 
 static void on_done(void *arg, int error, uint64_t version) {
     struct claim *claim = arg;
@@ -141,6 +142,8 @@ static void on_done(void *arg, int error, uint64_t version) {
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, NULL); /* to nobody */
     else if (error == LEDIG_EMOVED_ON)
         try_again(claim);
+    else if (error == LEDIG_ETOO_EARLY)
+        pass_over(claim);
     else if (error == LEDIG_ECONFLICT)
         answer_conflict(claim);
     else if (error)
@@ -179,6 +182,13 @@ static void commit(struct claim *claim) {
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, "out of memory");
 }
 
+/* It waits on: whom others were faster to take may be free again, or not have been taken after all. */
+static void forget_tried(struct claim *claim) {
+    claim->tries = 0;
+    claim->tried_count = 0;
+    claim->seen_place = 0; /* so that it is looked at again, also where nothing moves */
+}
+
 void claim_try(struct claim *claim) {
     if (!claim->releases && !choose(claim)) {
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, "out of memory");
@@ -186,7 +196,10 @@ void claim_try(struct claim *claim) {
     }
     for (size_t i = 0; i < claim->change.outcome.missing_count; i++)
         add_person(claim, claim->change.outcome.missing[i]);
-    if (claim->chosen > 0 || !claim_line_has(claim) || claim->change.outcome.missing_count > 0) commit(claim);
+    if (claim->chosen > 0 || !claim_line_has(claim) || claim->change.outcome.missing_count > 0)
+        commit(claim);
+    else if (claim->tried_count > 0)
+        forget_tried(claim);
 }
 
 void claim_leave(struct claim *claim) {
@@ -211,6 +224,17 @@ static void try_again(struct claim *claim) {
         for (size_t i = 0; i < claim->chosen && claim->tried_count < CLAIM_TRIED_MAX; i++)
             strcpy(claim->tried[claim->tried_count++], claim->people[i]);
     }
+    if (++claim->tries < TRIES_MAX)
+        claim_try(claim);
+    else
+        wait_or_answer(claim);
+}
+
+/* By the store's clock these are not free yet, though they will be in a moment. */
+static void pass_over(struct claim *claim) {
+    const struct claim_outcome *outcome = &claim->change.outcome;
+    for (size_t i = 0; i < outcome->taken_over_count && claim->tried_count < CLAIM_TRIED_MAX; i++)
+        strcpy(claim->tried[claim->tried_count++], outcome->taken_over[i]);
     if (++claim->tries < TRIES_MAX)
         claim_try(claim);
     else

@@ -18,6 +18,7 @@ struct update_entity {
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
                                      what the caller holds, or into `arena` */
     enum store_action action;     /* preset to STORE_CHECK: what shall become of it */
+    int64_t not_before_ms;        /* preset to 0: LEDIG_ETOO_EARLY before this time, by the store's clock */
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same
