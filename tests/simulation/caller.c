@@ -231,6 +231,9 @@ static void read_claims(struct caller *caller, const json_t *answer) {
         snprintf(caller->users[caller->user_count++], LEDIG_ID_CHARS_MAX + 1, "%s",
                  json_string_value(json_object_get(one, "user")));
     caller->until_us = caller->asked_us + 1000 * json_integer_value(json_object_get(answer, "lease_ms"));
+    for (i = 0; i < caller->user_count && !caller->is_loose; i++)
+        if (caller_excludes(caller, caller->users[i]))
+            judge_fault(&caller->world->judge, "%s got %s, whom it excludes", caller->id, caller->users[i]);
     if (caller->user_count == 0) judge_fault(&caller->world->judge, "%s got a claim of nobody", caller->id);
     if (caller->user_count > 1 && strcmp(world_queues[caller->queue], "all") != 0)
         judge_fault(&caller->world->judge, "%s got %zu agents", caller->id, caller->user_count);
