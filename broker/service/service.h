@@ -59,6 +59,7 @@ struct service {
     uint64_t calls_swept_ms;             /* the loop's time of the last sweep over calls */
     uint64_t history_swept_ms;           /* and of the last over people's histories */
     struct history_sweep *history_sweep; /* NULL before the first */
+    struct rewrap *rewrap;               /* NULL before the first sweep */
     struct router *routers;              /* uthash by the suffix of their lease */
     struct router_link *links;           /* utlist: routers that keep a connection open */
     struct route_watches watches;        /* the numbers that they follow */
