@@ -76,7 +76,7 @@ async def test_a_new_master_wraps_everything_anew_and_nobody_notices(start_broke
     path = broker.data / "keys"
     path.write_text(re.sub(rf"master {old} .*\n", "", path.read_text()))
     broker.start()
-    assert company.route("kari")["action"] == "ring" and other.route("per")["user"] == "per"
+    assert company.route("kari")["action"] == "busy" and other.route("per")["user"] == "per"
     assert stored(broker, company.id, "state", "kari")["n"] == "etter"
 
 
