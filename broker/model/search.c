@@ -79,9 +79,10 @@ static void take_digits(struct search *search, const char *text) {
     search->digits[*text || length < 2 ? 0 : length] = 0;
 }
 
-void search_begin(struct search *search, const char *text) {
+void search_begin(struct search *search, const char *text, const struct numbering_plan *plan) {
     *search = (struct search){0};
     take_digits(search, text);
+    if (plan != NULL && search->digits[0] && !strchr(text, '+')) numbering_begin(plan, search->digits, search->begins);
     bool inside = false;
     for (size_t i = 0; text[i] && i < SEARCH_BYTES_MAX - 1; i++) {
         bool between = is_between_words(text[i]);
@@ -126,7 +127,9 @@ static bool has_word(const char *text, const char *word, bool *first) {
 static bool has_number(const struct search *search, const struct profile_record *profile) {
     if (!search->digits[0]) return false;
     for (uint32_t i = 0; i < profile->numbers.count; i++)
-        if (strstr(profile->numbers.at[i], search->digits)) return true;
+        if (strstr(profile->numbers.at[i], search->digits) ||
+            (search->begins[0] && strncmp(profile->numbers.at[i], search->begins, strlen(search->begins)) == 0))
+            return true;
     return false;
 }
 

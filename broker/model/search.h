@@ -7,6 +7,7 @@
 #ifndef LEDIG_MODEL_SEARCH_H
 #define LEDIG_MODEL_SEARCH_H
 
+#include "broker/model/numbering_plan.h"
 #include "broker/model/record.h"
 
 #define SEARCH_WORDS_MAX 8
@@ -23,10 +24,12 @@ struct search {
     size_t word_count;
     char digits[LEDIG_NUMBER_CHARS_MAX + 1]; /* where it can be a number; "" = it cannot */
     struct search_marks needs;
+    char begins[NUMBERING_BYTES]; /* the same as a number in E.164 begins that is dialled so; "" = not known */
 };
 
-/* `text` is valid UTF-8 of at most LEDIG_NAME_CHARS_MAX characters; words beyond the most are left out. */
-void search_begin(struct search *search, const char *text);
+/* `text` is valid UTF-8 of at most LEDIG_NAME_CHARS_MAX characters; words beyond the most are left out. `plan` is the
+ * one by which it dials; NULL = none. */
+void search_begin(struct search *search, const char *text, const struct numbering_plan *plan);
 
 enum search_rank { SEARCH_NAME, SEARCH_WORD, SEARCH_ELSEWHERE, SEARCH_NONE }; /* the best first */
 

@@ -1,5 +1,6 @@
 #include "broker/service/find.h"
 #include "broker/model/search.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/tenant_state.h"
 
 #include <string.h>
@@ -46,7 +47,7 @@ void find_answer(struct session *session, uint32_t id, const struct message_find
         session_error(session, id, LEDIG_EBAD_REQUEST, "limit", "at most 50", 0);
         return;
     }
-    search_begin(&finding.search, find->text);
+    search_begin(&finding.search, find->text, dial_plan_of(company));
     company_search(company, &finding.search, look, &finding);
     struct frame frame = {0};
     frame_begin(&frame, (enum encoding)session->encoding);

@@ -1,5 +1,6 @@
 #include "broker/service/route_watch.h"
 #include "broker/service/e164.h"
+#include "broker/service/number_index.h"
 #include "broker/service/route_frames.h"
 #include "broker/service/route_row.h"
 #include "broker/service/router_link.h"
@@ -288,7 +289,7 @@ static void seek(struct route_watch *watch, size_t count) {
     }
     watch->seeks = true;
     watch->sought_ms = uv_now(watch->service->loop);
-    store_numbers_find(watch->service->store, numbers, count, on_found, seeking);
+    number_index_find(watch->service, numbers, count, on_found, seeking);
     free(numbers);
 }
 

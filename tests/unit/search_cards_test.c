@@ -71,7 +71,7 @@ static void make_question(uint64_t *random, struct search *search) {
         }
         if (draw(random, 5) == 0) snprintf(text, sizeof text, "o.%u", (unsigned)draw(random, PEOPLE));
     }
-    search_begin(search, text);
+    search_begin(search, text, NULL);
 }
 
 struct look {
@@ -122,7 +122,7 @@ static void who_has_seen_enough_is_told_no_more(void **state) {
         snprintf(user, sizeof user, "ola%d", i);
         commit_person(bench, user);
     }
-    search_begin(&search, "ola");
+    search_begin(&search, "ola", NULL);
     struct look few = {.search = &search, .looks_max = 7};
     company_search(bench->company, &search, look_on, &few);
     assert_int_equal(few.looks, 7);
