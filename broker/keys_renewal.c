@@ -1,6 +1,7 @@
 #include "broker/keys_renewal.h"
 #include "broker/log.h"
 #include "broker/privacy/vault.h"
+#include "broker/privacy/vault_rotation.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -43,12 +44,15 @@ static _Noreturn void become_rotation(const char *program, const struct config *
     _exit(127);
 }
 
-/* How many masters there are tells whether a rotation was cut short; when the file was written, when the last one was.
- */
+/* The former file, or more than one master, tells that a rotation was cut short; when the file was written tells when
+ * the last one was. */
 static bool is_due(const struct config *config) {
     struct vault_source source = {.path = config->keys};
     struct vault *vault = NULL;
     struct stat status;
+    char former[PATH_MAX];
+    int length = snprintf(former, sizeof former, "%s" VAULT_FORMER, config->keys);
+    if (length > 0 && length < (int)sizeof former && access(former, F_OK) == 0) return true;
     if (stat(config->keys, &status) != 0 || vault_open(&source, false, &vault) != 0) return false;
     bool cut_short = vault_masters(vault) > 1;
     vault_close(vault);

@@ -31,13 +31,16 @@ static int open_keys(const struct rotation *rotation, struct vault **vault, stru
     return error ? backup_trouble(trouble, error, "%s: %s", rotation->keys, vault_why(error)) : 0;
 }
 
-static int ensure_new_master(const struct rotation *rotation, struct backup_trouble *trouble) {
+/* `went_on`: the last step was cut short, and has just been finished. */
+static int ensure_new_master(const struct rotation *rotation, bool went_on, bool *is_done,
+                             struct backup_trouble *trouble) {
     struct vault *vault;
     int error = open_keys(rotation, &vault, trouble);
     if (error) return error;
     bool has = vault_masters(vault) > 1; /* of a rotation that was cut short */
     vault_close(vault);
-    if (has) return 0;
+    *is_done = went_on && !has;
+    if (has || *is_done) return 0;
     error = vault_rotation_add(rotation->keys);
     return error ? backup_trouble(trouble, error, "cannot write a new master key to %s: %s", rotation->keys,
                                   vault_why(error))
@@ -92,10 +95,15 @@ static int back_up(const struct rotation *rotation, struct vault *vault, struct 
     return error;
 }
 
-static int run(const struct rotation *rotation, struct backup_trouble *trouble) {
+static int run(const struct rotation *rotation, bool went_on, struct backup_trouble *trouble) {
     char master[VAULT_MASTER_ID_CHARS + 1];
     struct vault *vault;
-    int error = ensure_new_master(rotation, trouble);
+    bool is_done;
+    int error = ensure_new_master(rotation, went_on, &is_done, trouble);
+    if (!error && is_done) {
+        rotation->tell(rotation->arg, ROTATION_DONE, NULL, NULL);
+        return 0;
+    }
     if (!error) error = open_keys(rotation, &vault, trouble);
     if (error) return error;
     strcpy(master, vault_master(vault));
@@ -126,13 +134,14 @@ static int check(const struct rotation *rotation, struct backup_trouble *trouble
 }
 
 int rotation_run(const struct rotation *rotation, struct backup_trouble *trouble) {
+    bool went_on;
     int lock, error = check(rotation, trouble);
     if (error) return error;
-    error = vault_rotation_lock(rotation->keys, &lock);
+    error = vault_rotation_lock(rotation->keys, &lock, &went_on);
     if (error == LEDIG_ECONFLICT)
         return backup_trouble(trouble, error, "another rotation of %s is under way", rotation->keys);
     if (error) return backup_trouble(trouble, error, "%s: %s", rotation->keys, vault_why(error));
-    error = run(rotation, trouble);
+    error = run(rotation, went_on, trouble);
     close(lock);
     return error;
 }

@@ -1,4 +1,5 @@
 #include "broker/privacy/vault_keys.h"
+#include "broker/privacy/vault_rotation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,7 @@
 
 #define HEX_CHARS (2 * VAULT_KEY_BYTES)
 #define FIRST_LINE "ledig-keys 1"
-#define DRAFT ".new"     /* of the file that is to be … */
-#define FORMER ".former" /* … and the one that was, until it is written over */
+#define DRAFT ".new" /* of the file that is to be */
 
 _Static_assert(sizeof(struct entity_names) == VAULT_KEY_BYTES, "names are keyed like everything else");
 
@@ -189,17 +189,19 @@ static int wipe(const char *path) {
     return LEDIG_EIO;
 }
 
-int vault_keys_tidy(const char *path) {
+int vault_keys_tidy(const char *path, bool *wiped) {
     char old[PATH_MAX], draft[PATH_MAX];
     struct stat status, former;
-    int error = name_beside(path, FORMER, old);
+    *wiped = false;
+    int error = name_beside(path, VAULT_FORMER, old);
     if (!error) error = name_beside(path, DRAFT, draft);
     if (error) return error;
     if (stat(path, &status) != 0) return errno == ENOENT ? LEDIG_ENOT_FOUND : LEDIG_EIO;
     if (lstat(old, &former) == 0 && former.st_ino == status.st_ino && former.st_dev == status.st_dev) {
         if (unlink(old) != 0) return LEDIG_EIO; /* it was cut short before the file was replaced */
-    } else if (wipe(old) != 0) {
-        return LEDIG_EIO;
+    } else {
+        *wiped = access(old, F_OK) == 0;
+        if (wipe(old) != 0) return LEDIG_EIO;
     }
     return wipe(draft);
 }
@@ -207,9 +209,10 @@ int vault_keys_tidy(const char *path) {
 int vault_keys_write(const char *path, const struct vault_keys *keys) {
     char draft[PATH_MAX], old[PATH_MAX];
     struct stat status;
-    int error = vault_keys_tidy(path);
+    bool wiped;
+    int error = vault_keys_tidy(path, &wiped);
     if (!error) error = name_beside(path, DRAFT, draft);
-    if (!error) error = name_beside(path, FORMER, old);
+    if (!error) error = name_beside(path, VAULT_FORMER, old);
     if (!error && stat(path, &status) != 0) error = LEDIG_EIO;
     if (!error) error = write_draft(keys, draft, &status);
     if (error) return error;

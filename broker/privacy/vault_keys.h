@@ -34,8 +34,9 @@ int vault_keys_create(const char *path);
  * whole. */
 int vault_keys_write(const char *path, const struct vault_keys *keys);
 
-/* Does away with what a vault_keys_write that was cut short left behind. Errors as above, LEDIG_ENOT_FOUND. */
-int vault_keys_tidy(const char *path);
+/* Does away with what a vault_keys_write that was cut short left behind; `wiped`: it had replaced the file already.
+ * Errors as above, LEDIG_ENOT_FOUND. */
+int vault_keys_tidy(const char *path, bool *wiped);
 
 /* A new master. It is up to the caller where it stands in the list. */
 void vault_master_make(struct vault_master *master);

@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-int vault_rotation_lock(const char *path, int *lock) {
+int vault_rotation_lock(const char *path, int *lock, bool *went_on) {
     char name[PATH_MAX];
     if (sodium_init() < 0) return LEDIG_EIO;
     int length = snprintf(name, sizeof name, "%s.lock", path);
@@ -18,7 +18,7 @@ int vault_rotation_lock(const char *path, int *lock) {
     *lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*lock < 0) return LEDIG_EIO;
     int error = flock(*lock, LOCK_EX | LOCK_NB) == 0 ? 0 : errno == EWOULDBLOCK ? LEDIG_ECONFLICT : LEDIG_EIO;
-    if (!error) error = vault_keys_tidy(path);
+    if (!error) error = vault_keys_tidy(path, went_on);
     if (!error) return 0;
     int cause = errno;
     close(*lock);

@@ -6,9 +6,11 @@
 
 #include "broker/privacy/vault.h"
 
+#define VAULT_FORMER ".former" /* behind the file's name: the one that it replaced, until that is written over */
+
 /* Nobody else rotates the keys of this file until *lock is closed. LEDIG_ECONFLICT: somebody does; LEDIG_EIO. Does away
- * with what a step that was cut short left behind. */
-int vault_rotation_lock(const char *path, int *lock);
+ * with what a step that was cut short left behind; `went_on`: with the masters that it had taken out or followed. */
+int vault_rotation_lock(const char *path, int *lock, bool *went_on);
 
 /* A new master, that seals from now on. LEDIG_ETOO_LARGE: there are as many as there can be. */
 int vault_rotation_add(const char *path);
