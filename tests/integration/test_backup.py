@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import resource
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 
 import pytest
 
-from broker_process import environment, processes_with
+from broker_process import ROOT, environment, processes_with
 from store_reader import redis
 
 
@@ -178,3 +179,29 @@ def test_a_restore_that_is_cut_short_leaves_the_one_or_the_other(start_broker, m
     ledig(broker, "restore", file)
     broker.start()
     assert company.route("kari")["action"] == "ring"
+
+
+def test_what_the_guide_says_can_be_done(start_broker, make_company, tmp_path):
+    """The command lines of the operating guide, as they stand there but for the directories, in their order."""
+    guide = (ROOT / "docs" / "operating.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", guide[guide.index("## The keys"):], re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert sum(line.startswith("ledig ") for line in lines) == 5, lines
+    broker = start_broker(store_timeout_ms=200)
+    company = make_company(broker=broker)
+    environ = environment(PATH=f"{broker.build}:{os.environ['PATH']}")
+    for line in lines:
+        if line == "systemctl stop ledigd":
+            broker.stop()
+        elif line == "systemctl start ledigd":
+            broker.start()
+        else:
+            if " restore " in line or " verify " in line:  # there are two by now, and the older cannot be read any more
+                [*_, newest] = sorted((tmp_path / "backup").iterdir())
+                line = re.sub(r"/backup/ledig/\S+", str(newest), line)
+            else:
+                line = line.replace("/backup/ledig", str(tmp_path / "backup"))
+            line = line.replace("/var/lib/ledig", str(broker.data))
+            done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert broker.process and company.route("kari")["action"] == "ring"
