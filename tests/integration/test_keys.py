@@ -15,6 +15,7 @@ import time
 import pytest
 
 from broker_process import environment, wait_until
+from conftest import person
 from store_reader import redis, stored
 
 QUICK = dict(store_timeout_ms=300, verify_ms=200)  # so that passes need not be far apart
@@ -86,6 +87,23 @@ async def test_a_new_master_wraps_everything_anew_and_nobody_notices(start_broke
     broker.start()
     assert company.route("kari")["action"] == "busy" and other.route("per")["user"] == "per"
     assert stored(broker, company.id, "state", "kari")["n"] == "etter"
+
+
+def test_who_is_taken_out_meanwhile_does_not_come_back(start_broker, make_company):
+    """Many are, in all moments of it. With them their numbers are free, and those who stay can all be read."""
+    broker = start_broker(store_timeout_ms=300, verify_ms=200, keys_days=0)
+    company = make_company(broker=broker, rows=[person(f"u{i}") for i in range(600)], consent=False)
+    add_master(broker)
+    gone, boss = [f"u{i}" for i in range(0, 600, 8)], broker.token("boss", company.id, "admin")
+    for user in gone:
+        assert broker.http("DELETE", f"/v1/companies/{company.id}/users/{user}", token=boss).status == 204
+    wait_rewrapped(broker)
+    new, _ = masters(broker)
+    assert set(wrapped_by(broker)) == {new}
+    assert not any(stored(broker, company.id, "profile", user) for user in gone)
+    for user in company.users[1:8] + company.users[-7:]:
+        assert stored(broker, company.id, "profile", user)["id"] == user
+    assert wrapped_by(broker)[new] >= 600 - len(gone)
 
 
 def test_only_an_operator_asks_for_it(broker, company):
