@@ -4,6 +4,7 @@
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/provisioning_api.h"
+#include "broker/service/rewrap_api.h"
 #include "broker/service/route_api.h"
 #include "broker/service/routers.h"
 #include "broker/service/service.h"
@@ -148,6 +149,8 @@ void router_api_handle(void *arg, struct http_exchange *exchange, const struct h
         answer_readiness(service, exchange, request);
     else if (strcmp(request->path, "/v1/route") == 0)
         answer_route(service, exchange, request);
+    else if (strcmp(request->path, "/v1/keys/rewrap") == 0)
+        rewrap_api_answer(service, exchange, request);
     else if (api_is_of_company(request->path, "calls", company, &id))
         answer_call(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id) && strchr(id, '/'))

@@ -62,6 +62,7 @@ struct service {
     uint64_t numbers_swept_ms;           /* the loop's time of the last round */
     struct number_sweep *number_sweep;   /* NULL before the first */
     struct history_sweep *history_sweep; /* NULL before the first */
+    struct rewrap *rewrap;               /* NULL before the first sweep */
     struct router *routers;              /* uthash by the suffix of their lease */
     struct router_link *links;           /* utlist: routers that keep a connection open */
     struct route_watches watches;        /* the numbers that they follow */
