@@ -119,6 +119,8 @@ static int apply_entries(void *arg, struct update_entity *entities, size_t count
     for (size_t i = 0; i < count; i++) {
         bool exists = entities[i].current != NULL;
         if (!import_merge(import->roster, import->batch[i], exists, &entities[i].next)) continue;
+        if (!exists && entities[i].next.kind == RECORD_PROFILE)
+            entities[i].next.profile.created_at = service_now_ms(import->service);
         entities[i].action = STORE_WRITE;
         changes = true;
     }

@@ -40,7 +40,8 @@ void login_close(struct login *login);
 void login_refuse(struct login *login, int error, const char *field, const char *why);
 void login_refuse_all(struct login *login); /* 401, without a hint */
 
-/* Takes the person, the company and the log-in from an access token. False after an answer. */
+/* Takes the person, the company and the log-in from the claims of the request, whose role was asked (caller.h). False
+ * after an answer: the token comes from no log-in. */
 bool login_take_token(struct login *login, const struct http_request *request);
 
 /* Reads of the body; false: noted in the reader. */
