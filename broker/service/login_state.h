@@ -4,6 +4,7 @@
 
 #include "broker/identity/password.h"
 #include "broker/identity/secret.h"
+#include "broker/service/e164.h"
 #include "broker/service/login.h"
 #include "broker/service/update.h"
 
@@ -17,6 +18,7 @@ struct login {
     void (*committed)(struct login *login);
 
     char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
+    char number[E164_BYTES]; /* instead of a user; "" = none */
     const char *password, *invitation;
     const char *known;                               /* the password that is compared, and … */
     void (*compared)(void *login, const char *hash); /* … who is told; `hash` NULL: it is another */
