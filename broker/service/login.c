@@ -223,6 +223,7 @@ static void on_compared(void *arg, const char *hash) {
         login_refuse_all(login);
         return;
     }
+    login_tried_well(login);
     login_make(login);
     if (!password_is_old(hash) || hashing_make(login->service, login->password, on_rehashed, login) != 0)
         login_commit(login, apply_login, login_answer_tokens);
@@ -253,6 +254,22 @@ void login_compare(struct login *login, const char *password, void (*compared)(v
         login_refuse(login, LEDIG_EUNAVAILABLE, NULL, NULL);
 }
 
+bool login_may_try(struct login *login, const char *what) {
+    struct limits *limits = login->service->options.limits;
+    char whom[LEDIG_ID_CHARS_MAX + 16];
+    uint32_t retry_ms;
+    snprintf(whom, sizeof whom, "%s%s", login->user, what);
+    login->person = limits_person(limits, login->company, whom);
+    if (limits_try(limits, login->person, uv_now(login->service->loop), &retry_ms)) return true;
+    http_rate_limited(login->exchange, retry_ms, "too many tries for this person");
+    login_close(login);
+    return false;
+}
+
+void login_tried_well(struct login *login) {
+    limits_succeed(login->service->options.limits, login->person);
+}
+
 void login_begin(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
     struct json_reader reader = {0};
     struct login *login = login_open(service, exchange, request);
@@ -262,5 +279,5 @@ void login_begin(struct service *service, struct http_exchange *exchange, const 
         login_refuse(login, LEDIG_EBAD_REQUEST, reader.field, reader.why);
         return;
     }
-    login_compare(login, login->password, on_compared);
+    if (login_may_try(login, "")) login_compare(login, login->password, on_compared);
 }
