@@ -43,8 +43,10 @@ const size_t websocket_session_bytes = sizeof(struct connection);
 
 /* ---- What the service may do with it ---- */
 
+/* libwebsockets looks at its clock only after an event of its own, which may be long in coming. */
 static void kill_after(struct connection *connection, int seconds) {
     lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, seconds);
+    lws_cancel_service(lws_get_context(connection->wsi));
 }
 
 /* Writes the head of a frame right before the payload (RFC 6455, section 5.2: the last fragment, unmasked). */
