@@ -1,6 +1,6 @@
 #include "broker/front/direct.h"
-#include "broker/front/http_session.h"
 #include "broker/front/front_state.h"
+#include "broker/front/http_session.h"
 #include "broker/log.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"

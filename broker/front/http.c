@@ -231,6 +231,7 @@ static int on_head(struct http_session *session, struct lws *wsi) {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct http_server *server = lws_context_user(lws_get_context(wsi));
     session->wsi = wsi;
+    session->begun_ms = uv_now(server->loop);
     int status = http_head_take(session);
     if (!server->handler) session->keeps = false; /* there is nothing to come back for */
     if (!status && session->declared > server->body_bytes_max) status = 413;
@@ -263,8 +264,14 @@ static void have_rest_read(struct http_session *session) {
     if (ssl && SSL_pending(ssl) > 0) call_back_soon(session);
 }
 
+static bool is_dripped(const struct http_server *server, const struct http_session *session) {
+    uint64_t due_ms = HTTP_HEAD_MS + (session->body.length + session->discarded) * 1000 / HTTP_BODY_BYTES_S_MIN;
+    return uv_now(server->loop) - session->begun_ms > due_ms;
+}
+
 static int on_body(struct http_session *session, const uint8_t *bytes, size_t length) {
     const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    if (is_dripped(server, session)) return -1;
     have_rest_read(session);
     if (session->lingers) {
         session->discarded += length;

@@ -14,8 +14,10 @@
 #include <libwebsockets.h>
 #include <uv.h>
 
-#define HTTP_HEAD_MS 10000           /* a request whose head or body does not come on within this is closed */
-#define HTTP_STALL_MS 30000          /* so is a client that takes nothing of its answer */
+#define HTTP_HEAD_MS 10000 /* a request whose head or body does not come on within this is closed */
+#define HTTP_BODY_BYTES_S_MIN                                                                                          \
+    8192                    /* beyond that time a body has to come at this rate, so that none is dripped in for days */
+#define HTTP_STALL_MS 30000 /* so is a client that takes nothing of its answer */
 #define HTTP_HEADERS_BYTES_MAX 12288 /* all headers of a request; a token is the largest */
 #define HTTP_PATH_BYTES_MAX 1024     /* ids in it have 64 characters */
 #define HTTP_QUERY_BYTES_MAX 4096    /* as it is on the line, with its escapes */

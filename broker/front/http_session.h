@@ -22,6 +22,7 @@ struct http_session {
     struct buffer body;
     size_t declared; /* bytes of the body */
     size_t discarded;
+    uint64_t begun_ms; /* the loop's time of the head */
 
     uint8_t *answer; /* head and body; NULL = none yet */
     size_t length, sent;

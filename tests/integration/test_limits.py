@@ -4,12 +4,19 @@ it. The tests come from loopback addresses of their own (127.0.0.2 and so on), w
 import asyncio
 import http.client
 import json
+import os
+import pathlib
+import re
 import socket
+import struct
+import threading
+import time
 
 import pytest
 
+import broker_process
 from broker_process import wait_until
-from ledig_client import PATIENCE_S, RawSocket, Refused
+from ledig_client import PATIENCE_S, RawSocket, Refused, decode, encode
 from test_login import PASSWORD, PHONE, set_first
 from test_metrics import Metrics
 
@@ -347,3 +354,234 @@ def test_off_is_no_limit(limited):
     broker = limited(address_logins="off", user_logins="off")
     seen = [ask(broker, "POST", "/v1/token", {"refresh": "none"})[0] for _ in range(30)]
     assert seen == [401] * 30
+
+
+# ---- Floods, and those who never come to an end ----
+
+
+def memory_of(broker, kind="app"):
+    status = pathlib.Path(f"/proc/{broker.worker_pid(kind)}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+
+FLOOD_BYTES_MAX = 64 << 20  # what a flood of some MB may leave behind in a worker whose sanitizer keeps what was freed
+
+
+@pytest.fixture
+def flooded(start_broker, make_company, monkeypatch):
+    """A company of whom kari floods; ola is served meanwhile, and the memory stays."""
+    environment = broker_process.environment
+    monkeypatch.setattr(broker_process, "environment", lambda **more: with_small_quarantine(environment(**more)))
+    return make_company(broker=start_broker(), consent=("kari",))
+
+
+def with_small_quarantine(env):
+    return dict(env, ASAN_OPTIONS=env["ASAN_OPTIONS"] + ":quarantine_size_mb=8")
+
+
+async def meanwhile(company, flood, *arguments):
+    """Runs the flood in a thread while an honest app asks; returns what the flood returns."""
+    ola = await company.app("ola", live=False, device="honest")
+    await ola.ask(users=["kari"])
+    before, asked = memory_of(company.broker), 0
+    task = in_thread(flood, company, *arguments)
+    while not task.done() or asked < 3:
+        await ola.ask(users=["kari", "nina"])
+        asked += 1
+        await asyncio.wait({task}, timeout=0.02)
+    grown = memory_of(company.broker) - before
+    assert grown < FLOOD_BYTES_MAX, f"{grown >> 20} MiB more after the flood"
+    return await task
+
+
+def say_all(line, messages):
+    """Sends all at once while reading what comes; what came until the end, or all are answered: (messages, close code)."""
+    data, got, code, open_ = b"".join(line.frame(encode(m)) for m in messages), [], None, {m["id"] for m in messages}
+    sender = threading.Thread(target=send_quietly, args=(line, data), daemon=True)
+    sender.start()
+    while True:
+        frame = line.read()
+        if frame is None:
+            break
+        if frame[0] == 8:
+            code = struct.unpack("!H", frame[1][:2])[0]
+            break
+        if frame[0] == 2:
+            got.append(decode(frame[1]))
+            if not got[-1].get("more"):
+                open_.discard(got[-1].get("id"))
+            if not open_:
+                break
+    line.close()
+    sender.join()
+    return got, code
+
+
+def send_quietly(line, data):
+    try:
+        line.socket.sendall(data)
+    except OSError:
+        pass
+
+
+MANY_IDS = [f"{i:06}" for i in range(5000)]
+FLOODS = {
+    "follow": lambda i: dict(t="follow", id=i, users=MANY_IDS),
+    "follow all": lambda i: dict(t="follow", id=i, users="all"),
+    "find": lambda i: dict(t="find", id=i, text="a"),
+    "ask": lambda i: dict(t="ask", id=i, users=["ola", "nina"] * 500),
+    "set": lambda i: dict(t="set", id=i, status="busy", note=str(i) * 10),
+    "calls": lambda i: dict(t="calls", id=i),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_flood_of_requests_is_answered_or_cut_off(flooded, name):
+    def flood(company):
+        messages, code, answered = [], None, set()
+        messages, code = say_all(raw(company), [FLOODS[name](i) for i in range(1, 401)])
+        for message in messages:
+            if "id" in message and not message.get("more"):
+                assert message["id"] not in answered, f"answered twice: {message}"
+                answered.add(message["id"])
+        return code, answered, {m.get("code") for m in messages if m["t"] == "error"}
+    code, answered, errors = await meanwhile(flooded, flood)
+    assert code in (None, 4429), (code, errors)
+    assert code == 4429 or answered == set(range(1, 401)), (code, len(answered), errors)
+    print(name, code, len(answered), errors)
+    assert errors <= ({"rate_limited", "consent_required"} if name == "calls" else {"rate_limited"}), errors
+
+
+async def test_pings_without_end_are_borne(flooded):
+    def flood(company):
+        line = raw(company)
+        line.answers_pings = False
+        pings = b"".join(line.frame(os.urandom(100), opcode=9) for _ in range(1000))
+        for _ in range(20):
+            line.socket.sendall(pings)
+        line.say(dict(t="ask", id=1, users=["ola"]))
+        while True:
+            message = line.message()
+            if message is None or message["t"] == "answer":
+                return message
+    assert await meanwhile(flooded, flood), "and who sent them is served when they are through"
+
+
+@pytest.mark.parametrize("what", ["bytes", "nothing", "first nothing"])
+async def test_a_message_in_crumbs_is_refused(flooded, what):
+    def flood(company):
+        line = raw(company)
+        crumb = b"x" if what == "bytes" else b""
+        crumbs = b"".join(line.frame(crumb, opcode=0, final=False) for _ in range(1000))
+        line.send(b"" if what == "first nothing" else b"x", final=False)
+        for _ in range(60):
+            send_quietly(line, crumbs)
+        return line.messages_to_end()
+    messages, code = await meanwhile(flooded, flood)
+    assert code == 1009 and messages[-1]["code"] == "too_large", (code, messages[-1])
+
+
+async def test_empty_messages_end_the_line(flooded):
+    def flood(company):
+        line = raw(company)
+        send_quietly(line, line.frame(b"") * 10000)
+        return line.messages_to_end()
+    _, code = await meanwhile(flooded, flood)
+    assert code in (1007, 4429)
+
+
+async def test_a_frame_that_never_ends_ends_the_line(start_broker, make_company):
+    """Bytes of a frame that drip in are no sign of life: what is asked for, a pong, cannot come between them."""
+    broker = start_broker(ping_ms=200)
+    company = make_company(broker=broker, consent=False)
+
+    def drip():
+        line = raw(company)
+        line.answers_pings = False
+        line.socket.sendall(line.frame(b"x" * 10, claimed=60000))
+        line.socket.settimeout(0.05)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                line.socket.sendall(b"x")
+                if not line.socket.recv(4096):
+                    return True
+            except socket.timeout:
+                continue
+            except OSError:
+                return True
+        return False
+    assert await in_thread(drip), "the line is still open"
+
+
+def test_who_does_not_answer_the_close_is_cut_off(start_broker):
+    """In two seconds, also where nothing else happens on the worker that would have it look at its clock."""
+    broker = start_broker(hello_ms=100)
+    line = RawSocket(broker.url)
+    while line.socket.recv(4096):
+        pass
+
+
+def test_hellos_with_bad_tokens_are_sent_away(start_broker, make_company):
+    company = make_company(broker=start_broker(), consent=False)
+    for i in range(150):
+        line = RawSocket(company.broker.url)
+        token = company.token("kari")
+        token = token[:-8] + "AAAAAAAA" if i % 2 else "x" * 4000
+        line.say(dict(t="hello", token=token, device=dict(id="d", kind="web")))
+        assert line.messages_to_end()[1] in (4401, 1008), i
+        line.close()
+    line = raw(company)
+    line.close()
+
+
+@pytest.mark.parametrize("count, status", [(8, 101), (100, 0), (5000, 0)])
+def test_a_handshake_that_offers_many_subprotocols(start_broker, count, status):
+    broker = start_broker()
+    names = ", ".join([f"chat.v{i}" for i in range(count)] + ["ledig.v1.msgpack"])
+    try:
+        line = RawSocket(broker.url, protocol=names)
+        assert line.status == status or (status == 0 and 400 <= line.status < 500), line.head
+    except ConnectionError:
+        assert status == 0
+    RawSocket(broker.url).close()
+
+
+def test_a_handshake_with_a_huge_header_is_refused(start_broker):
+    broker = start_broker()
+    before = memory_of(broker)
+    for _ in range(20):
+        line = knock(broker, "127.0.0.1")
+        line.settimeout(PATIENCE_S)
+        try:
+            line.sendall(b"GET /v1 HTTP/1.1\r\nHost: x\r\nX-Padding: " + b"y" * (2 << 20))
+            answer = line.recv(4096)
+        except ConnectionError:
+            answer = b""
+        assert b" 101 " not in answer
+        line.close()
+    assert memory_of(broker) - before < FLOOD_BYTES_MAX
+    RawSocket(broker.url).close()
+
+
+def test_who_drips_is_closed(start_broker):
+    """Heads and bodies that come byte by byte have a time for the whole, and not for each byte."""
+    broker = start_broker()
+    lines = {}
+    for name, head in {"head": b"GET /v1 HT", "handshake": b"GET /v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nX: ",
+                       "body": b"POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n"}.items():
+        lines[name] = knock(broker, "127.0.0.1")
+        lines[name].sendall(head)
+    deadline = time.monotonic() + PATIENCE_S
+    while lines and time.monotonic() < deadline:
+        time.sleep(0.25)  # the drip itself
+        for name, line in list(lines.items()):
+            try:
+                line.sendall(b"x")
+                if not line.recv(4096):
+                    del lines[name]
+            except BlockingIOError:
+                pass
+            except OSError:
+                del lines[name]
+    assert not lines, f"still open: {list(lines)}"
