@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT_, ENDPOINT_, COUNT_, MS_, LEVEL_, SWITCH_ };
+enum kind { TEXT_, ENDPOINT_, COUNT_, MS_, LEVEL_, SWITCH_, LIMIT_, ADDRESSES_ };
 
 struct key {
     const char *name; /* as a flag with dashes, as a variable in capitals after LEDIG_ */
@@ -76,6 +76,15 @@ static const struct key keys[] = {
      "the index of numbers is looked through this often"},
     {"history-sweep-ms", MS_, AT(history_sweep_ms), 100, MS_MOST, "3600000", "MS",
      "between two looks for call histories that are over their age"},
+#define RATE(name, flag, standard, meaning)                                                                            \
+    {"limit-" flag, LIMIT_, AT(limits[LIMIT_##name]), 0, 0, standard, "RATE", meaning},
+#define CEILING(name, flag, standard, meaning)                                                                         \
+    {"limit-" flag, LIMIT_, AT(limits[LIMIT_##name]), 0, 0, standard, "N", meaning},
+#include "broker/limits/limits.def"
+#undef RATE
+#undef CEILING
+    {"trusted-addresses", ADDRESSES_, AT(trusted_addresses), 0, 0, "127.0.0.0/8 ::1", "LIST",
+     "not counted by the limits of addresses: proxies, telephone systems; 192.0.2.1 2001:db8::/32"},
     {"log-level", LEVEL_, AT(log_level), 0, 0, "info", "LEVEL", "debug, info, warning or error"},
     {"worker", TEXT_, AT(worker), 0, 0, "", NULL, NULL},
     {"index", COUNT_, AT(index), 0, 64, "0", NULL, NULL},
@@ -119,6 +128,10 @@ static bool parse_switch(const char *text, bool *on) {
     return *on || strcmp(text, "no") == 0;
 }
 
+static enum limit_name limit_of(const struct key *key) {
+    return (enum limit_name)((key->offset - offsetof(struct config, limits)) / sizeof(struct limit));
+}
+
 static int set(struct config *config, const struct key *key, const char *text, const char *from, char *why,
                size_t size) {
     void *to = (char *)config + key->offset;
@@ -142,6 +155,16 @@ static int set(struct config *config, const struct key *key, const char *text, c
             return LEDIG_EBAD_REQUEST;
         }
         break;
+    case LIMIT_:
+        if (limit_parse(limit_of(key), text, to)) return 0;
+        snprintf(why, size, "%s: %s must be %s, or off", from, key->name,
+                 key->operand[0] == 'N' ? "a number from 1 to 999999999" : "BURST:COUNT/SECONDS, such as 10:1/30");
+        return LEDIG_EBAD_REQUEST;
+    case ADDRESSES_:
+        if (limits_are_addresses(text)) break;
+        snprintf(why, size, "%s: %s must be a list of at most %d addresses, such as 192.0.2.1 10.0.0.0/8", from,
+                 key->name, LIMITS_TRUSTED_MAX);
+        return LEDIG_EBAD_REQUEST;
     default:
         break;
     }
@@ -301,6 +324,11 @@ static int print_value(const struct config *config, const struct key *key, char 
     if (key->kind == COUNT_ || key->kind == MS_)
         return snprintf(to, size, "--%s=%u", key->name, *(const uint32_t *)from);
     if (key->kind == SWITCH_) return snprintf(to, size, "--%s=%s", key->name, *(const bool *)from ? "yes" : "no");
+    if (key->kind == LIMIT_) {
+        char text[LIMIT_TEXT_BYTES];
+        limit_print(limit_of(key), from, text, sizeof text);
+        return snprintf(to, size, "--%s=%s", key->name, text);
+    }
     if (key->kind == ENDPOINT_) {
         const struct endpoint *endpoint = from;
         return snprintf(to, size, strchr(endpoint->host, ':') ? "--%s=[%s]:%d" : "--%s=%s:%d", key->name,
@@ -337,9 +365,9 @@ void config_print_help(void) {
         if (!keys[i].meaning) continue;
         snprintf(flag, sizeof flag, "--%s%s%s", keys[i].name, *keys[i].operand ? " " : "", keys[i].operand);
         if (keys[i].standard[0]) snprintf(standard, sizeof standard, " [%s]", keys[i].standard);
-        printf("  %-28s %s%s\n", flag, keys[i].meaning, standard);
+        printf("  %-34s %s%s\n", flag, keys[i].meaning, standard);
     }
-    printf("  %-28s %s\n  %-28s %s\n  %-28s %s\n\n", "--config FILE", "read more keys from here", "--help", "this",
+    printf("  %-34s %s\n  %-34s %s\n  %-34s %s\n\n", "--config FILE", "read more keys from here", "--help", "this",
            "--version", "the version");
     printf("One line on stdout tells when it is ready. SIGTERM stops it in order. Exit codes: 0 stopped as asked,\n"
            "1 could not start or go on (one line on stderr says why), 2 bad arguments.\n\n"

@@ -3,6 +3,8 @@
 #ifndef LEDIG_CONFIG_H
 #define LEDIG_CONFIG_H
 
+#include "broker/limits/limits.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +13,7 @@
 #define CONFIG_TEXT_BYTES 256
 #define CONFIG_ORIGINS_BYTES 2048
 #define CONFIG_USER_BYTES 64
+#define CONFIG_TRUSTED_BYTES 1024
 
 struct endpoint {
     char host[64]; /* an address, without brackets */
@@ -32,6 +35,8 @@ struct config {
     bool insecure;                      /* no TLS is asked for where others can reach it */
     char origins[CONFIG_ORIGINS_BYTES]; /* of web pages that may connect, see front/origin.h; "" = the broker's own */
     char user[CONFIG_USER_BYTES];       /* to become when started as root */
+    struct limit limits[LIMIT_COUNT];
+    char trusted_addresses[CONFIG_TRUSTED_BYTES]; /* see limits.h */
     uint32_t workers;
     uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, flush_ms, stall_ms,
         idle_ms, lease_ms, router_lease_ms, history_sweep_ms, number_sweep_ms, tls_look_ms;

@@ -33,6 +33,7 @@ struct worker {
     uv_loop_t loop;
     struct token_key *key;
     struct vault *vault;
+    struct limits *limits;
     struct service *service;
     struct front *front;
     uv_signal_t terminate, hang_up;
@@ -178,6 +179,7 @@ static int open_service(struct worker *worker) {
                                       .number_sweep_ms = config->number_sweep_ms,
                                       .serves_apps = worker->serves_apps,
                                       .metrics = &worker->metrics,
+                                      .limits = worker->limits,
                                       .vault = worker->vault};
     int error = service_open(&worker->loop, &options, worker->key, &worker->service);
     return error ? fail("cannot open the store", ledig_error_meaning(error)) : 0;
@@ -190,6 +192,7 @@ static int open_front(struct worker *worker) {
                                     .port = endpoint->port,
                                     .service = worker->service,
                                     .stall_ms = config->stall_ms,
+                                    .limits = worker->limits,
                                     .metrics = &worker->metrics};
     char what[96];
     const char *cert = worker->serves_apps ? config->tls_cert : config->router_tls_cert;
@@ -230,6 +233,8 @@ static int start(struct worker *worker) {
     int error = token_key_open(worker->config->data, false, &worker->key);
     if (error) return fail("cannot read the token key", ledig_error_meaning(error));
     if (open_vault(worker)) return 1;
+    worker->limits = limits_open(worker->config->limits, worker->config->trusted_addresses, worker->metrics.limited);
+    if (!worker->limits) return fail("cannot start", "out of memory");
     if (uv_loop_init(&worker->loop) != 0) return fail("cannot make a loop", strerror(errno));
     worker->terminate.data = worker->hang_up.data = worker->timer.data = worker;
     uv_signal_init(&worker->loop, &worker->terminate);
@@ -255,6 +260,7 @@ int worker_run(const struct config *config) {
     uv_loop_close(&worker.loop);
     token_key_close(worker.key);
     vault_close(worker.vault);
+    limits_close(worker.limits);
     explicit_bzero(worker.password, sizeof worker.password);
     return 0;
 }

@@ -16,6 +16,7 @@ struct direct_line {
     struct front *front;
     uv_poll_t poll;
     int fd;
+    uint64_t peer;                  /* see limits.h */
     struct http_exchange *exchange; /* asked and not answered yet */
     uint8_t *rest;                  /* of an answer that the socket did not take at once; NULL = none */
     size_t rest_length, rest_sent;
@@ -61,23 +62,25 @@ static int let_go(struct direct_line *line) {
 }
 
 static void hang_up(struct direct_line *line) {
-    if (!line->closing) close(let_go(line));
+    if (line->closing) return;
+    limits_hang_up(line->front->http.limits, line->peer);
+    close(let_go(line));
 }
 
 static void hand_over(struct direct_line *line) {
-    struct lws_vhost *vhost = lws_get_vhost_by_name(line->front->context, "default");
-    lws_adopt_socket_vhost(vhost, let_go(line)); /* closes it where it fails */
+    front_adopt(line->front, let_go(line), line->peer);
 }
 
-void direct_take(struct front *front, int fd) {
+void direct_take(struct front *front, int fd, uint64_t peer) {
     struct direct_line *line = calloc(1, sizeof *line);
     if (!line || uv_poll_init(front->loop, &line->poll, fd) != 0) {
         free(line);
-        lws_adopt_socket_vhost(lws_get_vhost_by_name(front->context, "default"), fd);
+        front_adopt(front, fd, peer);
         return;
     }
     line->front = front;
     line->fd = fd;
+    line->peer = peer;
     line->poll.data = line;
     DL_APPEND2(front->lines, line, before, next);
     set_deadline(line, HTTP_HEAD_MS);
@@ -152,12 +155,13 @@ static void put_whole(struct direct_line *line, const uint8_t *bytes, size_t len
     }
 }
 
-void direct_answer(struct direct_line *line, int status, const char *content_type, const void *body, size_t length) {
+void direct_answer(struct direct_line *line, int status, uint32_t retry_s, const char *content_type, const void *body,
+                   size_t length) {
     uint8_t at_once[AT_ONCE_BYTES_MAX], *bytes = at_once;
     char head[HTTP_HEAD_BYTES_MAX];
     line->exchange = NULL;
     http_count_answer(&line->front->http, status);
-    size_t head_length = http_print_head(&line->front->http, status, content_type, length, "", head);
+    size_t head_length = http_print_head(&line->front->http, status, retry_s, content_type, length, "", head);
     if (head_length + length > sizeof at_once) bytes = malloc(head_length + length);
     if (!bytes) {
         hang_up(line);
@@ -171,7 +175,7 @@ void direct_answer(struct direct_line *line, int status, const char *content_typ
 
 /* ---- Reading ---- */
 
-static void ask(struct direct_line *line, const struct http_request *request) {
+static void ask(struct direct_line *line, struct http_request *request) {
     const struct http_server *server = &line->front->http;
     struct http_exchange *exchange = malloc(sizeof *exchange);
     if (!exchange) {
@@ -181,6 +185,7 @@ static void ask(struct direct_line *line, const struct http_request *request) {
     *exchange = (struct http_exchange){.line = line};
     line->exchange = exchange;
     line->deadline_ms = 0;
+    request->peer = line->peer;
     server->handler(server->arg, exchange, request);
 }
 

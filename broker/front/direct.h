@@ -12,7 +12,7 @@
 struct direct_line;
 
 /* Takes a connection that was accepted. Without memory, libwebsockets has it. */
-void direct_take(struct front *front, int fd);
+void direct_take(struct front *front, int fd, uint64_t peer);
 
 /* Looks for those that are due to be closed; called each DIRECT_LOOK_MS. */
 #define DIRECT_LOOK_MS 1000
@@ -22,7 +22,8 @@ void direct_look(struct front *front);
 void direct_close(struct front *front);
 
 /* For http.c: an exchange that belongs to a line. */
-void direct_answer(struct direct_line *line, int status, const char *content_type, const void *body, size_t length);
+void direct_answer(struct direct_line *line, int status, uint32_t retry_s, const char *content_type, const void *body,
+                   size_t length);
 int direct_descriptor(const struct direct_line *line);
 
 #endif

@@ -1,5 +1,6 @@
 #include "broker/front/direct.h"
 #include "broker/front/front_state.h"
+#include "broker/front/http_session.h"
 #include "broker/log.h"
 #include "protocol/errors.h"
 #include "protocol/limits.h"
@@ -102,13 +103,57 @@ static void on_due(uv_timer_t *timer) {
     direct_look(timer->data);
 }
 
+void front_adopt(struct front *front, int fd, uint64_t peer) {
+    struct lws *wsi = lws_adopt_socket_vhost(lws_get_vhost_by_name(front->context, "default"), fd);
+    if (wsi)
+        lws_set_opaque_user_data(wsi, (void *)(uintptr_t)peer);
+    else
+        limits_hang_up(front->http.limits, peer); /* it has closed it */
+}
+
+uint64_t front_peer(struct lws *wsi) {
+    return (uint64_t)(uintptr_t)lws_get_opaque_user_data(wsi);
+}
+
+/* One that comes too often is answered in the cheapest way there is, whatever it wanted to ask; by TLS not even that.
+ * What it has sent is taken first, or closing would take the answer from it (RFC 9293, section 3.10.4). */
+static void turn_away(const struct front *front, int fd, uint32_t retry_ms) {
+    char answer[160], sent[HTTP_READ_BYTES];
+    int length = snprintf(answer, sizeof answer,
+                          "HTTP/1.1 429 Too Many Requests\r\nRetry-After: %u\r\nContent-Length: 0\r\n"
+                          "Connection: close\r\n\r\n",
+                          retry_ms / 1000 + 1);
+    if (!front->tls) {
+        http_count_answer(&front->http, 429);
+        while (recv(fd, sent, sizeof sent, MSG_DONTWAIT) == (ssize_t)sizeof sent)
+            continue;
+        (void)send(fd, answer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        shutdown(fd, SHUT_WR);
+    }
+    close(fd);
+}
+
+static void take_in(struct front *front, int fd, uint64_t peer) {
+    uint32_t retry_ms;
+    if (!limits_connect(front->http.limits, peer, uv_now(front->loop), &retry_ms)) {
+        turn_away(front, fd, retry_ms);
+        return;
+    }
+    set_options(front, fd);
+    if (is_direct(front))
+        direct_take(front, fd, peer);
+    else
+        front_adopt(front, fd, peer);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
     struct front *front = poll->data;
-    struct lws_vhost *vhost = lws_get_vhost_by_name(front->context, "default");
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_BURST; i++) {
-        int fd = accept4(front->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address = {0};
+        socklen_t length = sizeof address;
+        int fd = accept4(front->listen_fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             log_event(LOG_WARNING, "accept_paused", "error=\"%s\"", strerror(errno));
             uv_poll_stop(&front->poll);
@@ -116,11 +161,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
         }
         if (fd < 0) return; /* a connection that broke off before it was taken is none */
         front->http.metrics->accepted++;
-        set_options(front, fd);
-        if (is_direct(front))
-            direct_take(front, fd);
-        else
-            lws_adopt_socket_vhost(vhost, fd); /* closes it where it fails */
+        take_in(front, fd, limits_peer(front->http.limits, (struct sockaddr *)&address));
     }
 }
 
@@ -155,8 +196,14 @@ static const struct lws_protocol_vhost_options of_library[5] = {
     {NULL, NULL, "referrer-policy:", "no-referrer"},
 };
 
+static struct limits *limits_of(struct lws *wsi) {
+    const struct front *front = lws_context_user(lws_get_context(wsi));
+    return front->http.limits;
+}
+
 /* All that comes before a protocol is chosen comes here, and the TLS context as libwebsockets has made it. */
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
+    if (reason == LWS_CALLBACK_WSI_DESTROY) limits_hang_up(limits_of(wsi), front_peer(wsi));
     if (reason != LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return http_callback(wsi, reason, user, in, length);
     struct front *front = lws_context_user(lws_get_context(wsi));
@@ -256,8 +303,14 @@ int front_open(uv_loop_t *loop, const struct front_options *options, struct fron
     front->stall_ms = options->stall_ms;
     front->origins = options->origins ? options->origins : "";
     int error = open_tls(front, options);
-    front->http = (struct http_server){options->http, options->http_arg, options->http_body_bytes_max,
-                                       headers_of(front), options->metrics ? options->metrics : &front->own_metrics};
+    front->http = (struct http_server){.handler = options->http,
+                                       .arg = options->http_arg,
+                                       .body_bytes_max = options->http_body_bytes_max,
+                                       .headers = headers_of(front),
+                                       .metrics = options->metrics ? options->metrics : &front->own_metrics,
+                                       .limits = options->limits,
+                                       .counts_requests = options->for_people,
+                                       .loop = loop};
     if (!error) error = create_context(front);
     if (!error) error = listen_on(front, options);
     if (error) return error; /* only at the start of a process, which then ends */

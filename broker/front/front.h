@@ -8,6 +8,7 @@
 #include <uv.h>
 
 struct front;
+struct limits;
 struct metrics;
 struct service;
 
@@ -25,6 +26,7 @@ struct front_options {
     const char *tls_prefix;         /* of the flags that name them: "" or "router-", a constant */
     const char *data_dir;           /* with TLS: where the keys of the tickets are */
     uint32_t tls_look_ms;           /* with TLS: between two looks whether the files were renewed */
+    struct limits *limits;          /* the caller's, of addresses; NULL: none */
     struct metrics *metrics;        /* the caller's; NULL: nobody looks */
 };
 

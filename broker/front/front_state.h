@@ -38,4 +38,10 @@ struct front {
 int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
 extern const size_t websocket_session_bytes;
 
+/* Hands a socket that was taken in to libwebsockets, which closes it where it fails. */
+void front_adopt(struct front *front, int fd, uint64_t peer);
+
+/* Whom the limits count a connection to; 0: nobody. */
+uint64_t front_peer(struct lws *wsi);
+
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RETRY_AFTER_S "2"
+#define RETRY_AFTER_S 2
 #define HTTP_RETRY_MS 10 /* until a socket that took nothing more is tried again */
 
 const size_t http_session_bytes = sizeof(struct http_session);
@@ -24,14 +24,17 @@ static size_t append(char *head, size_t at, const char *text) {
     return at + length;
 }
 
-/* By hand: printf took a tenth of the time of a short request. */
-size_t http_print_head(const struct http_server *server, int status, const char *content_type, size_t length,
-                       const char *connection, char head[static HTTP_HEAD_BYTES_MAX]) {
+static size_t append_number(char *head, size_t at, size_t number) {
     char digits[24] = "", *digit = digits + sizeof digits - 1;
-    size_t left = length;
     do
-        *--digit = (char)('0' + left % 10);
-    while ((left /= 10) > 0);
+        *--digit = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return append(head, at, digit);
+}
+
+/* By hand: printf took a tenth of the time of a short request. */
+size_t http_print_head(const struct http_server *server, int status, uint32_t retry_s, const char *content_type,
+                       size_t length, const char *connection, char head[static HTTP_HEAD_BYTES_MAX]) {
     const char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10), 0};
     size_t at = append(head, 0, "HTTP/1.1 ");
     at = append(head, at, code);
@@ -40,12 +43,16 @@ size_t http_print_head(const struct http_server *server, int status, const char 
     at = append(head, at, "\r\nContent-Type: ");
     at = append(head, at, content_type);
     at = append(head, at, "\r\nContent-Length: ");
-    at = append(head, at, digit);
+    at = append_number(head, at, length);
     at = append(head, at, "\r\n");
     at = append(head, at, server->headers);
     at = append(head, at, connection);
     if (status == 401) at = append(head, at, "WWW-Authenticate: Bearer\r\n");
-    if (status == 503 || status == 429) at = append(head, at, "Retry-After: " RETRY_AFTER_S "\r\n");
+    if (status == 503 || status == 429) {
+        at = append(head, at, "Retry-After: ");
+        at = append_number(head, at, retry_s ? retry_s : RETRY_AFTER_S);
+        at = append(head, at, "\r\n");
+    }
     return append(head, at, "\r\n");
 }
 
@@ -54,11 +61,11 @@ void http_count_answer(const struct http_server *server, int status) {
 }
 
 /* Head and body in one piece, since a second write costs a third of the throughput. */
-static void keep_answer(struct http_session *session, int status, const char *content_type, const void *body,
-                        size_t length) {
+static void keep_answer(struct http_session *session, int status, uint32_t retry_s, const char *content_type,
+                        const void *body, size_t length) {
     char head[HTTP_HEAD_BYTES_MAX];
     const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
-    size_t head_length = http_print_head(server, status, content_type, length,
+    size_t head_length = http_print_head(server, status, retry_s, content_type, length,
                                          !session->keeps   ? "Connection: close\r\n"
                                          : session->is_old ? "Connection: keep-alive\r\n"
                                                            : "",
@@ -133,17 +140,22 @@ void http_answer(struct http_exchange *exchange, int status, const char *content
                  size_t length) {
     struct http_session *session = exchange->session;
     struct direct_line *line = exchange->line;
+    uint32_t retry_s = exchange->retry_s;
     free(exchange);
-    if (line) direct_answer(line, status, content_type, body, length);
+    if (line) direct_answer(line, status, retry_s, content_type, body, length);
     if (!session) return;
     session->exchange = NULL;
     http_count_answer(lws_context_user(lws_get_context(session->wsi)), status);
-    keep_answer(session, status, content_type, body, length);
+    keep_answer(session, status, retry_s, content_type, body, length);
     if (session->is_asking) return;
     struct lws *wsi = session->wsi;
     call_back_soon(session);
     if (!session->answer || write_answer(session) != 0)
         lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+void http_retry_after(struct http_exchange *exchange, uint32_t retry_ms) {
+    exchange->retry_s = retry_ms / 1000 + 1;
 }
 
 /* Nothing is read while an answer is awaited, so libwebsockets does not tell; the socket does. */
@@ -179,7 +191,16 @@ static int refuse(struct http_session *session, int status) {
     return session->answer ? write_answer(session) : -1;
 }
 
+static bool take_tokens(const struct http_server *server, const struct http_request *request, uint32_t *retry_ms) {
+    uint64_t now_ms = uv_now(server->loop);
+    if (!server->counts_requests) return true;
+    return limits_take_peer(server->limits, LIMIT_address_messages, request->peer, 1, now_ms, retry_ms) &&
+           limits_take_peer(server->limits, LIMIT_address_bytes, request->peer, (uint32_t)request->length, now_ms,
+                            retry_ms);
+}
+
 static int ask(struct http_session *session) {
+    uint32_t retry_ms = 0;
     const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
     struct http_texts texts;
     struct http_request request = {.body = session->body.bytes, .length = session->body.length};
@@ -189,7 +210,10 @@ static int ask(struct http_session *session) {
     if (!open_exchange(session)) return -1;
     session->asked = true;
     session->is_asking = true;
-    if (server->handler)
+    request.peer = front_peer(session->wsi);
+    if (!take_tokens(server, &request, &retry_ms))
+        http_rate_limited(session->exchange, retry_ms, "too many requests from this address");
+    else if (server->handler)
         server->handler(server->arg, session->exchange, &request);
     else
         http_problem(session->exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
@@ -207,6 +231,7 @@ static int on_head(struct http_session *session, struct lws *wsi) {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     const struct http_server *server = lws_context_user(lws_get_context(wsi));
     session->wsi = wsi;
+    session->begun_ms = uv_now(server->loop);
     int status = http_head_take(session);
     if (!server->handler) session->keeps = false; /* there is nothing to come back for */
     if (!status && session->declared > server->body_bytes_max) status = 413;
@@ -239,8 +264,14 @@ static void have_rest_read(struct http_session *session) {
     if (ssl && SSL_pending(ssl) > 0) call_back_soon(session);
 }
 
+static bool is_dripped(const struct http_server *server, const struct http_session *session) {
+    uint64_t due_ms = HTTP_HEAD_MS + (session->body.length + session->discarded) * 1000 / HTTP_BODY_BYTES_S_MIN;
+    return uv_now(server->loop) - session->begun_ms > due_ms;
+}
+
 static int on_body(struct http_session *session, const uint8_t *bytes, size_t length) {
     const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    if (is_dripped(server, session)) return -1;
     have_rest_read(session);
     if (session->lingers) {
         session->discarded += length;

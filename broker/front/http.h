@@ -7,13 +7,17 @@
 #ifndef LEDIG_FRONT_HTTP_H
 #define LEDIG_FRONT_HTTP_H
 
+#include "broker/limits/limits.h"
 #include "broker/metrics/metrics.h"
 #include "broker/service/http_exchange.h"
 #include "protocol/limits.h"
 #include <libwebsockets.h>
+#include <uv.h>
 
-#define HTTP_HEAD_MS 10000           /* a request whose head or body does not come on within this is closed */
-#define HTTP_STALL_MS 30000          /* so is a client that takes nothing of its answer */
+#define HTTP_HEAD_MS 10000 /* a request whose head or body does not come on within this is closed */
+#define HTTP_BODY_BYTES_S_MIN                                                                                          \
+    8192                    /* beyond that time a body has to come at this rate, so that none is dripped in for days */
+#define HTTP_STALL_MS 30000 /* so is a client that takes nothing of its answer */
 #define HTTP_HEADERS_BYTES_MAX 12288 /* all headers of a request; a token is the largest */
 #define HTTP_PATH_BYTES_MAX 1024     /* ids in it have 64 characters */
 #define HTTP_QUERY_BYTES_MAX 4096    /* as it is on the line, with its escapes */
@@ -25,6 +29,9 @@ struct http_server {      /* the context's user pointer, first in whatever front
     size_t body_bytes_max; /* larger ones are answered 413 */
     const char *headers;   /* of every answer, each with its line end */
     struct metrics *metrics;
+    struct limits *limits; /* of addresses; NULL: none */
+    uv_loop_t *loop;       /* whose clock they go by */
+    bool counts_requests;  /* towards them: routers ask as often as there are calls */
 };
 
 /* The callback of the protocol, for per-session data of http_session_bytes. */

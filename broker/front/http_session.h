@@ -13,6 +13,7 @@ struct direct_line;
 struct http_exchange { /* of one of the two; both NULL: the client went away */
     struct http_session *session;
     struct direct_line *line;
+    uint32_t retry_s; /* 0: as usual */
 };
 
 struct http_session {
@@ -21,6 +22,7 @@ struct http_session {
     struct buffer body;
     size_t declared; /* bytes of the body */
     size_t discarded;
+    uint64_t begun_ms; /* the loop's time of the head */
 
     uint8_t *answer; /* head and body; NULL = none yet */
     size_t length, sent;
@@ -52,10 +54,11 @@ struct http_texts {
 };
 int http_head_request(struct lws *wsi, struct http_texts *texts, struct http_request *request);
 
-/* The head of an answer; `connection` is a field with its line's end, or "". Returns its length. */
+/* The head of an answer; `retry_s` 0: as usual; `connection` is a field with its line's end, or "". Returns its length.
+ */
 #define HTTP_HEAD_BYTES_MAX 768 /* http_server.headers are the larger half */
-size_t http_print_head(const struct http_server *server, int status, const char *content_type, size_t length,
-                       const char *connection, char head[static HTTP_HEAD_BYTES_MAX]);
+size_t http_print_head(const struct http_server *server, int status, uint32_t retry_s, const char *content_type,
+                       size_t length, const char *connection, char head[static HTTP_HEAD_BYTES_MAX]);
 void http_count_answer(const struct http_server *server, int status);
 
 /* "POST", …; "" for none that libwebsockets knows. */

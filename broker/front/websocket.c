@@ -12,6 +12,7 @@
 
 #define PATH "/v1"
 #define CLOSE_REASON_BYTES_MAX 123  /* a control frame holds 125, two of them are the code (RFC 6455, section 5.5) */
+#define FRAMES_MAX 256              /* of one message; clients that cut theirs do it every few KiB */
 #define CLOSE_WAIT_S 2              /* for the client's own close frame */
 #define HELD_BYTES_MAX (128 * 1024) /* a TLS record has 16 KiB, and one message may end with it */
 
@@ -20,6 +21,7 @@ _Static_assert(CONNECTION_HEADROOM >= LWS_PRE, "libwebsockets writes its header 
 struct intake {
     struct buffer assembly; /* of a message that came in pieces */
     struct buffer held;     /* messages that came by TLS while paused, each with its length before it */
+    uint32_t frames;        /* of the message that is being put together */
 };
 
 /* libwebsockets' per-session data: zeroed by it, and gone after LWS_CALLBACK_CLOSED. */
@@ -41,8 +43,10 @@ const size_t websocket_session_bytes = sizeof(struct connection);
 
 /* ---- What the service may do with it ---- */
 
+/* libwebsockets looks at its clock only after an event of its own, which may be long in coming. */
 static void kill_after(struct connection *connection, int seconds) {
     lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_OK, seconds);
+    lws_cancel_service(lws_get_context(connection->wsi));
 }
 
 /* Writes the head of a frame right before the payload (RFC 6455, section 5.2: the last fragment, unmasked). */
@@ -236,14 +240,38 @@ static void put_together(struct connection *connection, const uint8_t *bytes, si
     if (!whole) return;
     struct buffer message = intake->assembly; /* ours: a refusal drops what the connection keeps */
     intake->assembly = (struct buffer){0};
+    intake->frames = 0;
     if (intake->held.length == 0) drop_intake(connection);
     deliver(connection, message.bytes, message.length);
     buffer_free(&message);
 }
 
+static bool takes_tokens(struct connection *connection, uint32_t frames, size_t bytes) {
+    const struct front *front = lws_context_user(lws_get_context(connection->wsi));
+    uint64_t peer = front_peer(connection->wsi), now_ms = uv_now(front->loop);
+    struct limits *limits = front->for_people ? front->http.limits : NULL;
+    uint32_t retry_ms;
+    if (peer == 0 || !limits) return true;
+    if (limits_take_peer(limits, LIMIT_address_bytes, peer, (uint32_t)bytes, now_ms, &retry_ms) &&
+        (frames == 0 || limits_take_peer(limits, LIMIT_address_messages, peer, frames, now_ms, &retry_ms)))
+        return true;
+    drop_intake(connection);
+    session_limit(connection->session, "too much from this address", retry_ms);
+    return false;
+}
+
+/* Frames without payload, or with a byte each, cost more than they bring. */
+static bool is_in_too_many_pieces(struct connection *connection, bool frame_ends) {
+    struct intake *intake = frame_ends ? intake_of(connection) : NULL;
+    if (!intake || ++intake->frames <= FRAMES_MAX) return false;
+    refuse(connection, LEDIG_ETOO_LARGE, "a message may come in 256 frames");
+    return true;
+}
+
 static void receive(struct connection *connection, const uint8_t *bytes, size_t length) {
     struct lws *wsi = connection->wsi;
     if (connection->closing || connection->dead) return;
+    if (!takes_tokens(connection, lws_remaining_packet_payload(wsi) == 0, length)) return;
     if ((lws_frame_is_binary(wsi) != 0) == connection->is_text) {
         refuse(connection, LEDIG_EBAD_REQUEST,
                connection->is_text ? "this subprotocol takes text frames" : "this subprotocol takes binary frames");
@@ -256,6 +284,7 @@ static void receive(struct connection *connection, const uint8_t *bytes, size_t 
         return;
     }
     bool whole = left == 0 && lws_is_final_fragment(wsi);
+    if (is_in_too_many_pieces(connection, left == 0 && !whole)) return;
     if (whole && so_far == 0)
         deliver(connection, bytes, length);
     else
@@ -319,7 +348,7 @@ int websocket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         receive(connection, in, len);
         return 0;
     case LWS_CALLBACK_RECEIVE_PONG:
-        session_heard(connection->session);
+        if (takes_tokens(connection, 1, len)) session_heard(connection->session);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return writable(connection);

@@ -4,6 +4,7 @@
 #ifndef LEDIG_METRICS_H
 #define LEDIG_METRICS_H
 
+#include "broker/limits/limits.h"
 #include "protocol/message.h"
 
 #include <stdint.h>

@@ -79,6 +79,17 @@ static const char *label_status(size_t i) {
     return classes[i];
 }
 
+static const char *label_limit(size_t i) {
+    static const char *const names[] = {
+#define RATE(name, flag, standard, meaning) #name,
+#define CEILING(name, flag, standard, meaning) #name,
+#include "broker/limits/limits.def"
+#undef RATE
+#undef CEILING
+    };
+    return names[i];
+}
+
 /* ---- Families ---- */
 
 void metrics_text_family(struct buffer *text, const char *name, enum metrics_type type, const char *help) {

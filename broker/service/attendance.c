@@ -208,6 +208,7 @@ static void unlink_session(struct session *session) {
     while (*at != session)
         at = &(*at)->next_device;
     *at = session->next_device;
+    session->attendee->tenant->sessions_count--;
     session->attendee = NULL;
     session->service->metrics->sessions--;
 }
@@ -240,6 +241,10 @@ static bool make_room(struct attendee *attendee) {
 }
 
 int attendance_join(struct session *session, const char *user) {
+    const struct tenant *tenant = session->tenant;
+    if (!attendance_find(tenant, user) &&
+        !limits_has_room(session->service->options.limits, LIMIT_company_sessions, tenant->sessions_count))
+        return LEDIG_ERATE_LIMITED;
     struct attendee *attendee = find_or_add(session->tenant, user);
     if (!attendee) return LEDIG_ENO_MEMORY;
     struct session *former = NULL;
@@ -252,6 +257,7 @@ int attendance_join(struct session *session, const char *user) {
     session->next_device = attendee->sessions;
     attendee->sessions = session;
     session->service->metrics->sessions++;
+    session->tenant->sessions_count++;
     attendance_mark(attendee); /* the look sees whether the store has to be told */
     return 0;
 }

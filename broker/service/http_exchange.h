@@ -22,7 +22,8 @@ struct http_request {
     const uint8_t *body;
     size_t length;
     const struct token_claims
-        *claims; /* set by the service (caller.h), not by a front: who asks; NULL = nobody knows */
+        *claims;   /* set by the service (caller.h), not by a front: who asks; NULL = nobody knows */
+    uint64_t peer; /* whom limits.h counts it to; 0: nobody */
 };
 
 struct http_exchange; /* the front's; gone once answered or abandoned */
@@ -30,6 +31,9 @@ struct http_exchange; /* the front's; gone once answered or abandoned */
 /* Answers. Bytes are copied. Every answer but 2xx should be a problem document (http_problem). An exchange whose client
  * went away takes the answer and drops it. */
 void http_answer(struct http_exchange *exchange, int status, const char *content_type, const void *body, size_t length);
+
+/* Before a 429 or 503: says in its Retry-After when to come again. */
+void http_retry_after(struct http_exchange *exchange, uint32_t retry_ms);
 
 /* Whether the client has hung up, so that what is still to be found out for it is of no use to anybody. */
 bool http_is_abandoned(const struct http_exchange *exchange);

@@ -92,6 +92,12 @@ void http_problem(struct http_exchange *exchange, int error, const char *field, 
     http_problem_as(exchange, status_of(error), error, field, detail, NULL);
 }
 
+void http_rate_limited(struct http_exchange *exchange, uint32_t retry_ms, const char *detail) {
+    http_retry_after(exchange, retry_ms);
+    http_problem_as(exchange, 429, LEDIG_ERATE_LIMITED, NULL, detail,
+                    json_pack("{s:I}", "retry_ms", (json_int_t)retry_ms));
+}
+
 void http_fault(struct http_exchange *exchange, const struct fault *fault) {
     if (fault->error == LEDIG_ELEASE_ENDED) /* which has no name on the wire */
         http_problem_as(exchange, 410, LEDIG_ECONFLICT, fault->field, fault->why, NULL);

@@ -18,6 +18,9 @@ void http_fault(struct http_exchange *exchange, const struct fault *fault);
 void http_problem_as(struct http_exchange *exchange, int status, int error, const char *field, const char *detail,
                      json_t *members);
 
+/* 429 with the time after which it would be granted. */
+void http_rate_limited(struct http_exchange *exchange, uint32_t retry_ms, const char *detail);
+
 /* Answers 200 with a JSON document (taken over; NULL = out of memory, which is answered 503). */
 void http_answer_json(struct http_exchange *exchange, int status, json_t *document);
 

@@ -2,6 +2,7 @@
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/login_state.h"
+#include "broker/service/number_index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,7 @@ static void on_compared(void *arg, const char *hash) {
         login_refuse_all(login);
         return;
     }
+    login_tried_well(login);
     login_make(login);
     if (!password_is_old(hash) || hashing_make(login->service, login->password, on_rehashed, login) != 0)
         login_commit(login, apply_login, login_answer_tokens);
@@ -251,10 +253,31 @@ void login_compare(struct login *login, const char *password, void (*compared)(v
         login_refuse(login, LEDIG_EUNAVAILABLE, NULL, NULL);
 }
 
+/* The person's id stands in their record; where the number is nobody's here, as much is read in vain. */
+static void on_profile(void *arg, int error, const struct store_head *head, const struct store_record *records,
+                       size_t count) {
+    struct login *login = arg;
+    struct arena *arena = error ? NULL : arena_create();
+    struct record *record = arena ? arena_take(arena, sizeof *record) : NULL;
+    (void)head;
+    (void)count;
+    if (!error && !record) error = LEDIG_ENO_MEMORY;
+    if (!error && login->service->closing) error = LEDIG_EUNAVAILABLE;
+    if (!error && records[0].bytes && record_decode(records[0].bytes, records[0].length, arena, record) == 0 &&
+        record->kind == RECORD_PROFILE)
+        snprintf(login->user, sizeof login->user, "%s", record->profile.id);
+    arena_free(arena);
+    if (error)
+        login_refuse(login, error, NULL, NULL);
+    else
+        login_compare(login, login->password, on_compared);
+}
+
 /* Whoever is of another company, and a queue, is nobody here: what follows is the same, and takes as long. */
 static void on_owner(void *arg, int error, const char *const *owners, size_t count) {
     struct login *login = arg;
-    char prefix[LEDIG_ID_CHARS_MAX + sizeof "/user/"];
+    char prefix[LEDIG_ID_CHARS_MAX + sizeof "/user/"], hash[ENTITY_HASH_CHARS + 1], name[ENTITY_NAME_BYTES_MAX];
+    const char *entity = name;
     int length = snprintf(prefix, sizeof prefix, "%s/user/", login->company);
     (void)count;
     if (!error && login->service->closing) error = LEDIG_EUNAVAILABLE;
@@ -262,9 +285,10 @@ static void on_owner(void *arg, int error, const char *const *owners, size_t cou
         login_refuse(login, error, NULL, NULL);
         return;
     }
-    const char *user = owners[0] && strncmp(owners[0], prefix, (size_t)length) == 0 ? owners[0] + length : "";
-    if (shape_is_id(user)) strcpy(login->user, user);
-    login_compare(login, login->password, on_compared);
+    bool is_here = owners[0] && strncmp(owners[0], prefix, (size_t)length) == 0;
+    entity_hash(login->service->names, login->number, hash); /* nobody's name */
+    entity_name_hashed(RECORD_PROFILE, is_here ? owners[0] + length : hash, name);
+    store_read(login->service->store, login->company, &entity, 1, on_profile, login);
 }
 
 /* A company, and a user or a number of one. */
@@ -282,6 +306,22 @@ static bool read_who(struct login *login, struct json_reader *reader) {
     return true;
 }
 
+bool login_may_try(struct login *login, const char *what) {
+    struct limits *limits = login->service->options.limits;
+    char whom[LEDIG_ID_CHARS_MAX + 16];
+    uint32_t retry_ms;
+    snprintf(whom, sizeof whom, "%s%s", login->number[0] ? login->number : login->user, what);
+    login->person = limits_person(limits, login->company, whom);
+    if (limits_try(limits, login->person, uv_now(login->service->loop), &retry_ms)) return true;
+    http_rate_limited(login->exchange, retry_ms, "too many tries for this person");
+    login_close(login);
+    return false;
+}
+
+void login_tried_well(struct login *login) {
+    limits_succeed(login->service->options.limits, login->person);
+}
+
 void login_begin(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
     struct json_reader reader = {0};
     struct login *login = login_open(service, exchange, request);
@@ -291,8 +331,9 @@ void login_begin(struct service *service, struct http_exchange *exchange, const 
         login_refuse(login, LEDIG_EBAD_REQUEST, reader.field, reader.why);
         return;
     }
+    if (!login_may_try(login, "")) return;
     if (login->number[0])
-        store_numbers_find(service->store, (const char *const[]){login->number}, 1, on_owner, login);
+        number_index_find(service, (const char *const[]){login->number}, 1, on_owner, login);
     else
         login_compare(login, login->password, on_compared);
 }

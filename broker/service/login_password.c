@@ -107,6 +107,7 @@ static void on_change_made(void *arg, const char *hash) {
 
 static void on_old_compared(void *arg, const char *hash) {
     struct login *login = arg;
+    if (hash) login_tried_well(login);
     int error = hash ? hashing_make(login->service, login->password, on_change_made, login) : LEDIG_EFORBIDDEN;
     if (error == LEDIG_EFORBIDDEN)
         login_refuse(login, error, "old", "is not your password");
@@ -118,10 +119,10 @@ static void change(struct login *login, const struct http_request *request) {
     struct json_reader reader = {0};
     const char *old;
     if (!login_take_token(login, request)) return;
-    if (login_read_password(login, &reader, "old", &old) && read_new_password(login, &reader))
-        login_compare(login, old, on_old_compared);
-    else
+    if (!login_read_password(login, &reader, "old", &old) || !read_new_password(login, &reader))
         login_refuse(login, LEDIG_EBAD_REQUEST, reader.field, reader.why);
+    else if (login_may_try(login, "/old"))
+        login_compare(login, old, on_old_compared);
 }
 
 void login_set_password(struct service *service, struct http_exchange *exchange, const struct http_request *request) {

@@ -17,6 +17,7 @@ struct login {
     update_apply apply;
     void (*committed)(struct login *login);
 
+    uint64_t person; /* whom limits.h counts this try to; 0: it guesses at nothing */
     char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
     char number[E164_BYTES]; /* instead of a user; "" = none */
     const char *password, *invitation;
@@ -54,6 +55,11 @@ bool login_read_password(struct login *login, struct json_reader *reader, const 
 
 /* Compares a password with the one that the person has, beside the loop. On an error it answers. */
 void login_compare(struct login *login, const char *password, void (*compared)(void *login, const char *hash));
+
+/* Counts a try at a password. False after an answer, which is the same whether or not there is such a person. `what`
+ * keeps apart those who are to try apart: who is logged in is not held up by whoever guesses at their log-in. */
+bool login_may_try(struct login *login, const char *what);
+void login_tried_well(struct login *login);
 
 /* A new log-in id and refresh token. */
 void login_make(struct login *login);

@@ -40,6 +40,7 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t history_sweep_ms;               /* [3600000] call histories over age are looked for this often */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
     struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
+    struct limits *limits;                   /* the caller's; NULL: none */
     struct vault *vault;                     /* the caller's; NULL: nothing is sealed */
 };
 

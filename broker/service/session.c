@@ -266,6 +266,52 @@ void session_refuse(struct session *session, int error, const char *why) {
     session_end(session, error, why, reason);
 }
 
+void session_limit(struct session *session, const char *why, uint32_t retry_ms) {
+    session_error(session, 0, LEDIG_ERATE_LIMITED, NULL, why, retry_ms);
+    session_end(session, 0, why, DROP_rate_limited);
+}
+
+/* What takes long beside what is short: some to look through a whole company, some to send all of it. */
+static uint32_t cost_of(const struct message *message) {
+    switch (message->type) {
+    case MESSAGE_follow:
+        return 20;
+    case MESSAGE_find:
+        return 10;
+    case MESSAGE_ask:
+        return 1 + message->ask.users.count / 50;
+    case MESSAGE_calls:
+    case MESSAGE_usage:
+    case MESSAGE_consent:
+        return 5;
+    default:
+        return 1;
+    }
+}
+
+/* One who goes on regardless is cut off: each refusal takes time, too. */
+static bool is_within_limits(struct session *session, uint32_t id, uint32_t cost, size_t length) {
+    struct service *service = session->service;
+    struct limits *limits = service->options.limits;
+    struct attendee *person = session->attendee;
+    struct tenant *tenant = session->tenant;
+    uint64_t now_ms = uv_now(service->loop);
+    uint32_t bytes = (uint32_t)length, retry_ms = 0;
+    if (!limits || !person) return true;
+    if (limits_take(limits, LIMIT_user_messages, &person->messages, cost, now_ms, &retry_ms) &&
+        limits_take(limits, LIMIT_user_bytes, &person->bytes, bytes, now_ms, &retry_ms) &&
+        limits_take(limits, LIMIT_company_messages, &tenant->messages, cost, now_ms, &retry_ms) &&
+        limits_take(limits, LIMIT_company_bytes, &tenant->bytes, bytes, now_ms, &retry_ms)) {
+        session->refusals = 0;
+        return true;
+    }
+    if (++session->refusals > SESSION_REFUSALS_MAX)
+        session_limit(session, "too many messages", retry_ms);
+    else
+        session_error(session, id, LEDIG_ERATE_LIMITED, NULL, "too many messages", retry_ms);
+    return false;
+}
+
 /* A request that is understood so far that it can be answered leaves the connection open; bytes that are no message at
  * all come from an app that is broken, and a hello that is wrong cannot be put right on this connection. */
 static void answer_fault(struct session *session, const struct message *message, uint32_t id,
@@ -289,6 +335,7 @@ void session_receive(struct session *session, const uint8_t *bytes, size_t lengt
     uint32_t id = 0;
     arena_reset(arena);
     int error = message_decode((enum encoding)session->encoding, SIDE_APP, bytes, length, arena, &message, &id, &fault);
+    if (!is_within_limits(session, id, error ? 1 : cost_of(&message), length)) return;
     if (error) {
         answer_fault(session, &message, id, &fault);
         return;

@@ -20,6 +20,7 @@ struct service;
 struct tenant;
 
 #define SESSION_REQUESTS_MAX 64 /* open requests of one client; more are rate_limited */
+#define SESSION_REFUSALS_MAX 64 /* answers to one client that goes on sending too much; then it is cut off */
 #define SESSION_OUTBOX_BYTES_MAX (1024 * 1024)
 #define SESSION_WARN_S 30 /* before its token ends, a client is asked for a fresh one */
 #define SESSION_ID_BYTES 17
@@ -85,6 +86,7 @@ struct session {
     bool caught_up;        /* the replica was brought up to its place already */
     bool ended;            /* its connection was closed while it was joining */
     bool warned;           /* that its token ends soon */
+    uint8_t refusals;      /* in a row, of what was too much */
     uint32_t heard_at_ms;  /* the loop's time of the last sign of life from it */
     uint32_t expires_at_s; /* its token: time of record */
     uint64_t deadline_ms;  /* the loop's time: of the hello, or of the grace */
@@ -114,6 +116,9 @@ void session_heard(struct session *session);
 
 /* A frame that is no message: of the wrong kind (text on msgpack or the other way), too large, or without memory. */
 void session_refuse(struct session *session, int error, const char *why);
+
+/* Too much came from where this one comes from: says so, and ends it. */
+void session_limit(struct session *session, const char *why, uint32_t retry_ms);
 
 /* The connection is gone; `given_up`: the client acknowledged nothing for stall_ms. */
 void session_closed(struct session *session, bool given_up);

@@ -19,6 +19,7 @@ struct attendee {
     struct tenant *tenant;
     struct session *sessions; /* linked by `next_device`; owned */
     struct attendee *due_next;
+    struct limits_bucket messages, bytes;
     size_t updates; /* commits about the devices that have no answer yet */
     bool due;       /* in the tenant's list of those whose records may have changed */
     bool again;     /* something is missing in the store that the commits under way may not bring */
@@ -53,6 +54,9 @@ struct tenant {
 
     struct store_record old[TENANT_OLD_MAX]; /* tombstones that can go; the names are owned */
     size_t old_count;
+
+    struct limits_bucket messages, bytes; /* of all its people */
+    size_t sessions_count;
 
     struct erasure *erasures;       /* uthash by entity: people and queues that were removed */
     struct withdrawal *withdrawals; /* that another history may have lost */

@@ -381,11 +381,13 @@ class Router(App):
 class RawSocket:
     """A WebSocket made by hand: blocking, and without any rule but the ones the test gives it."""
 
-    def __init__(self, url, encoding="msgpack", receive_bytes=None, path="/v1", protocol=None):
+    def __init__(self, url, encoding="msgpack", receive_bytes=None, path="/v1", protocol=None, source=None):
         host, port = url.partition("//")[2].partition("/")[0].rsplit(":", 1)
         self.socket = socket.socket()
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(PATIENCE_S)
         self.socket.connect((host, int(port)))
         self.encoding, self.buffer, self.answers_pings = encoding, b"", True

@@ -214,6 +214,11 @@ void http_answer(struct http_exchange *exchange, int status, const char *content
     arrive(ask, status);
 }
 
+void http_retry_after(struct http_exchange *exchange, uint32_t retry_ms) {
+    (void)exchange; /* routers here come again when they like */
+    (void)retry_ms;
+}
+
 bool http_is_abandoned(const struct http_exchange *exchange) {
     return !exchange->ask;
 }

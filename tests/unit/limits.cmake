@@ -1,0 +1,1 @@
+set(limits_libraries ledig_limits)
