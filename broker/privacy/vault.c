@@ -22,7 +22,8 @@ _Static_assert(KEY_BYTES == VAULT_KEY_BYTES, "a master is a key of the cipher");
 static const uint8_t once[NONCE_BYTES];
 
 struct vault {
-    struct vault_keys *keys; /* sodium_malloc */
+    struct vault_keys *keys;    /* sodium_malloc, as the names; replaced by each reload, and these not */
+    struct entity_names *names; /* lent to others for as long as the vault stands */
     char *path, *command;
     time_t looked_at;   /* monotonic seconds, for the file to be another */
     time_t reloaded_at; /* the same of the last reading for the sake of a master that was not known */
@@ -48,11 +49,14 @@ int vault_open(const struct vault_source *source, bool create, struct vault **ou
         error = vault_keys_create(vault->path);
         if (!error) error = vault_keys_read(vault->path, NULL, vault->keys);
     }
+    if (!error) vault->names = sodium_malloc(sizeof *vault->names);
+    if (!error && !vault->names) error = LEDIG_ENO_MEMORY;
     if (!error && vault->path && stat(vault->path, &vault->file) != 0) vault->file.st_ino = 0; /* it is read again */
     if (error) {
         vault_close(vault);
         return error;
     }
+    *vault->names = vault->keys->names;
     *out = vault;
     return 0;
 }
@@ -76,6 +80,7 @@ const char *vault_why(int error) {
 void vault_close(struct vault *vault) {
     if (!vault) return;
     sodium_free(vault->keys);
+    sodium_free(vault->names);
     free(vault->path);
     free(vault->command);
     free(vault);
@@ -139,7 +144,7 @@ void vault_keep_first(struct vault *vault) {
 }
 
 const struct entity_names *vault_names(const struct vault *vault) {
-    return &vault->keys->names;
+    return vault->names;
 }
 
 const char *vault_master(const struct vault *vault) {

@@ -1,9 +1,11 @@
 #include "broker/service/provisioning_api.h"
 #include "broker/service/api_path.h"
 #include "broker/service/audit.h"
+#include "broker/service/caller.h"
 #include "broker/service/company_api.h"
 #include "broker/service/export.h"
 #include "broker/service/http_problem.h"
+#include "broker/service/identity_api.h"
 #include "broker/service/login.h"
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
@@ -12,40 +14,30 @@
 
 #include <string.h>
 
-/* Whether the token is an administrator's of this company; with `router`, a router's will do. Answers if not. A company
- * that the token does not cover looks like one that does not exist. */
-static bool may(const struct service *service, const char *company, bool router, struct http_exchange *exchange,
-                const struct http_request *request) {
-    struct token_claims claims;
-    if (!api_take_claims(service, exchange, request, &claims)) return false;
-    if (claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR && !(router && claims.role == ROLE_ROUTER))
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
-    else if (!token_covers(&claims, company))
-        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
-    else
-        return true;
-    return false;
-}
+/* By method: GET, POST, PUT, PATCH, DELETE. */
+static const enum permission of_company[HTTP_OTHER] = {
+    PERMISSION_company_tell, PERMISSION_none, PERMISSION_company_replace, PERMISSION_company_change, PERMISSION_none};
+static const enum permission of_user[HTTP_OTHER] = {PERMISSION_user_tell, PERMISSION_none, PERMISSION_user_replace,
+                                                    PERMISSION_user_change, PERMISSION_user_remove};
+static const enum permission of_queue[HTTP_OTHER] = {PERMISSION_queue_tell, PERMISSION_none, PERMISSION_queue_replace,
+                                                     PERMISSION_queue_change, PERMISSION_queue_remove};
+static const enum permission of_schedule[HTTP_OTHER] = {PERMISSION_schedule_tell, PERMISSION_none,
+                                                        PERMISSION_schedule_replace, PERMISSION_none,
+                                                        PERMISSION_schedule_remove};
 
 static void answer_import(struct service *service, const char *company, struct http_exchange *exchange,
                           const struct http_request *request) {
-    struct token_claims claims;
-    if (request->method != HTTP_POST) {
+    if (request->method != HTTP_POST)
         api_refuse_method(exchange, "POST");
-    } else if (!api_take_claims(service, exchange, request, &claims)) {
-        return;
-    } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
-    } else {
+    else if (caller_may(exchange, request, PERMISSION_import, company))
         provisioning_import(service, company, exchange, request);
-    }
 }
 
 static void answer_company(struct service *service, const char *company, struct http_exchange *exchange,
                            const struct http_request *request) {
     if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_PATCH)
         api_refuse_method(exchange, "GET, PUT, PATCH");
-    else if (!may(service, company, false, exchange, request))
+    else if (!caller_may(exchange, request, of_company[request->method], company))
         return;
     else if (request->method == HTTP_GET)
         company_api_tell(service, company, exchange);
@@ -53,12 +45,28 @@ static void answer_company(struct service *service, const char *company, struct 
         edit_start(service, &company_kind, company, company, exchange, request);
 }
 
-static void answer_one(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
-                       struct http_exchange *exchange, const struct http_request *request) {
+static void answer_identity(struct service *service, const char *company, struct http_exchange *exchange,
+                            const struct http_request *request) {
+    static const enum permission permissions[HTTP_OTHER] = {PERMISSION_identity_tell, PERMISSION_none,
+                                                            PERMISSION_identity_replace, PERMISSION_none,
+                                                            PERMISSION_identity_remove};
+    if (request->method == HTTP_OTHER || permissions[request->method] == PERMISSION_none)
+        api_refuse_method(exchange, "GET, PUT, DELETE");
+    else if (!caller_may(exchange, request, permissions[request->method], company))
+        return;
+    else if (request->method == HTTP_GET)
+        identity_api_tell(service, company, exchange);
+    else
+        edit_start(service, &identity_kind, company, company, exchange, request);
+}
+
+static void answer_one(struct service *service, const struct edit_kind *kind, const enum permission *permissions,
+                       const char *company, const char *id, struct http_exchange *exchange,
+                       const struct http_request *request) {
     bool asks = request->method == HTTP_GET;
     if (!asks && request->method != HTTP_PUT && request->method != HTTP_PATCH && request->method != HTTP_DELETE)
         api_refuse_method(exchange, "GET, PUT, PATCH, DELETE");
-    else if (!may(service, company, asks && kind == &queue_kind, exchange, request))
+    else if (!caller_may(exchange, request, permissions[request->method], company))
         return;
     else if (!shape_is_id(id) && request->method == HTTP_PUT)
         http_problem(exchange, LEDIG_EBAD_REQUEST, kind->name, roster_rules_id(id));
@@ -84,7 +92,7 @@ static void answer_invitation(struct service *service, const char *company, cons
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
     else if (request->method != HTTP_POST)
         api_refuse_method(exchange, "POST");
-    else if (!may(service, company, false, exchange, request))
+    else if (!caller_may(exchange, request, PERMISSION_invite, company))
         return;
     else if (!shape_is_id(user))
         http_problem(exchange, LEDIG_ENOT_FOUND, "user", "no such person in this company");
@@ -97,14 +105,14 @@ static void answer_schedule(struct service *service, const char *company, const 
     if (request->method != HTTP_GET && request->method != HTTP_PUT && request->method != HTTP_DELETE)
         api_refuse_method(exchange, "GET, PUT, DELETE");
     else
-        answer_one(service, &schedule_kind, company, id, exchange, request);
+        answer_one(service, &schedule_kind, of_schedule, company, id, exchange, request);
 }
 
 static void answer_schedules(struct service *service, const char *company, struct http_exchange *exchange,
                              const struct http_request *request) {
     if (request->method != HTTP_GET)
         api_refuse_method(exchange, "GET");
-    else if (may(service, company, false, exchange, request))
+    else if (caller_may(exchange, request, PERMISSION_schedules_list, company))
         schedule_api_list(service, company, exchange);
 }
 
@@ -112,7 +120,7 @@ static void answer_audit(struct service *service, const char *company, struct ht
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
         api_refuse_method(exchange, "GET");
-    else if (may(service, company, false, exchange, request))
+    else if (caller_may(exchange, request, PERMISSION_audit, company))
         audit_tell(service, company, exchange, request);
 }
 
@@ -120,7 +128,7 @@ static void answer_whole(struct service *service, const char *company, bool as_f
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
         api_refuse_method(exchange, "GET");
-    else if (!may(service, company, false, exchange, request))
+    else if (!caller_may(exchange, request, as_file ? PERMISSION_export : PERMISSION_users_list, company))
         return;
     else if (as_file)
         export_tell(service, company, exchange);
@@ -138,14 +146,16 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_whole(service, company, true, exchange, request);
     else if (api_is_of_company(request->path, "audit", company, NULL))
         answer_audit(service, company, exchange, request);
+    else if (api_is_of_company(request->path, "identity", company, NULL))
+        answer_identity(service, company, exchange, request);
     else if (api_is_of_company(request->path, "users", company, NULL))
         answer_whole(service, company, false, exchange, request);
     else if (api_is_of_company(request->path, "users", company, &id) && strchr(id, '/'))
         answer_invitation(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "users", company, &id))
-        answer_one(service, &user_kind, company, id, exchange, request);
+        answer_one(service, &user_kind, of_user, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id))
-        answer_one(service, &queue_kind, company, id, exchange, request);
+        answer_one(service, &queue_kind, of_queue, company, id, exchange, request);
     else if (api_is_of_company(request->path, "schedules", company, NULL))
         answer_schedules(service, company, exchange, request);
     else if (api_is_of_company(request->path, "schedules", company, &id))

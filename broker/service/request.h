@@ -7,6 +7,12 @@
 #include "broker/service/session.h"
 #include "broker/service/update.h"
 
+struct renewal {           /* of a token */
+    struct tenant *tenant; /* held */
+    struct token_claims claims;
+    const char *token; /* of an identity provider; NULL: one of ours, which was checked */
+};
+
 struct request {
     struct session *session; /* NULL once nobody waits for the answer */
     struct request *before, *after;
@@ -31,6 +37,7 @@ struct request {
             uint32_t limit;
             struct usage *usage; /* NULL: they want the calls themselves */
         } history;
+        struct renewal *renewal; /* in the arena */
     };
 };
 

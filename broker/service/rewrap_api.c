@@ -1,6 +1,7 @@
 #include "broker/service/rewrap_api.h"
 #include "broker/privacy/vault.h"
 #include "broker/service/api_path.h"
+#include "broker/service/caller.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/rewrap.h"
 
@@ -19,16 +20,12 @@ static json_t *describe(const struct service *service) {
 }
 
 void rewrap_api_answer(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
-    struct token_claims claims;
     if (request->method != HTTP_GET && request->method != HTTP_POST) {
         api_refuse_method(exchange, "GET, POST");
         return;
     }
-    if (!api_take_claims(service, exchange, request, &claims)) return;
-    if (claims.role != ROLE_OPERATOR) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an operator's token");
-        return;
-    }
+    enum permission permission = request->method == HTTP_GET ? PERMISSION_rewrap_tell : PERMISSION_rewrap_begin;
+    if (!caller_may(exchange, request, permission, NULL)) return;
     int error = !service->options.vault ? LEDIG_EUNSUPPORTED : request->method == HTTP_POST ? rewrap_begin(service) : 0;
     if (error)
         http_problem(exchange, error, NULL, NULL);

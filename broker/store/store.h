@@ -129,8 +129,8 @@ void store_close(struct store *store, void (*closed)(void *arg), void *arg);
 
 bool store_is_connected(const struct store *store);
 
-/* The store's clock, in ms since the Unix epoch, by the offset that the last verify batch found. Never goes backwards.
- * The caller's own clock before the first batch. */
+/* The store's clock, in ms since the Unix epoch, by the offset that the last verify batch found; from then on it never
+ * goes backwards. The caller's own clock before the first batch. */
 int64_t store_now_ms(const struct store *store);
 
 /* How long ago, in ms, the store last answered a verify batch; INT64_MAX before the first. */

@@ -121,7 +121,10 @@ static void a_new_master_seals_and_the_old_one_still_opens(void **state) {
     vault_master_make(&keys.masters[0]);
     keys.count = 2;
     assert_int_equal(vault_keys_write(bench->path, &keys), 0);
+    const struct entity_names *names = vault_names(bench->vault);
     assert_int_equal(vault_reload(bench->vault), 0);
+    assert_ptr_equal(vault_names(bench->vault), names); /* others hold it */
+    assert_memory_equal(names, &keys.names, sizeof *names);
     assert_string_not_equal(vault_master(bench->vault), before);
     assert_int_equal(unseal(bench, "acme", "state:x"), 1);
     assert_memory_equal(bench->plain.bytes, secret, sizeof secret);
