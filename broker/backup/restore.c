@@ -78,10 +78,14 @@ static int build(const char *file, const char *fresh, struct backup_trouble *tro
 static int name_aside(const char *data, char aside[static PATH_MAX]) {
     char name[48];
     struct tm moment;
-    time_t now = time(NULL);
-    gmtime_r(&now, &moment);
-    strftime(name, sizeof name, "redis.before-%Y%m%d-%H%M%S", &moment);
-    return directory_path(data, name, aside);
+    for (;;) {
+        time_t now = time(NULL);
+        gmtime_r(&now, &moment);
+        strftime(name, sizeof name, "redis.before-%Y%m%d-%H%M%S", &moment);
+        int error = directory_path(data, name, aside);
+        if (error || access(aside, F_OK) != 0) return error;
+        nanosleep(&(struct timespec){0, STEP_MS * 1000000}, NULL); /* one a second */
+    }
 }
 
 /* Both at once: no start of a broker, whenever it comes, finds neither. */

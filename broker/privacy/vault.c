@@ -22,7 +22,7 @@ _Static_assert(KEY_BYTES == VAULT_KEY_BYTES, "a master is a key of the cipher");
 static const uint8_t once[NONCE_BYTES];
 
 struct vault {
-    struct vault_keys *keys;    /* sodium_malloc, as the names; replaced by each reload, and these not */
+    struct vault_keys *keys;    /* sodium_malloc, as the names; each reload changes them in place, and these never */
     struct entity_names *names; /* lent to others for as long as the vault stands */
     char *path, *command;
     time_t looked_at;   /* monotonic seconds, for the file to be another */
@@ -95,7 +95,7 @@ int vault_reload(struct vault *vault) {
     if (!error && memcmp(&keys->names, &vault->keys->names, sizeof keys->names) != 0) error = LEDIG_ECONFLICT;
     if (!error) {
         if (memcmp(vault->keys, keys, sizeof *keys) != 0) vault->generation++;
-        *vault->keys = *keys; /* in place: the names are lent */
+        *vault->keys = *keys;
         vault->file = file;
     }
     sodium_free(keys);

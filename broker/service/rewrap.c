@@ -166,7 +166,7 @@ static void on_found(void *arg, int error, uint64_t next, const char *const *com
         if (push(&rewrap->companies, companies[i]) != 0) rewrap->report.failed++;
     if (error) rewrap->report.failed++;
     rewrap->at = next;
-    rewrap->was_found = next == 0;
+    rewrap->was_found = next == 0 || error != 0; /* then the next pass looks for all of them again */
     next_step(rewrap);
 }
 
@@ -214,7 +214,7 @@ static void next_step(struct rewrap *rewrap) {
     } else if (rewrap->companies) {
         store_read_since(service->store, rewrap->companies->text, 0, on_page, on_read, rewrap);
     } else if (!rewrap->was_found) {
-        store_companies_find(service->store, rewrap->at, on_found, rewrap);
+        store_companies_scan(service->store, rewrap->at, on_found, rewrap);
     } else {
         rewrap->is_asking = false;
         end_pass(rewrap);

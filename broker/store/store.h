@@ -165,11 +165,6 @@ typedef void (*store_read_some_done)(void *arg, int error, const struct store_he
 void store_read(struct store *store, const char *company, const char *const *entities, size_t count,
                 store_read_some_done done, void *arg);
 
-/* Some of the companies that there are, and where to go on: begin at 0, and it is over when `next` is 0. Each that
- * stands from the beginning to the end is told, maybe more than once. A step is short, and may well find none. */
-typedef void (*store_companies_found)(void *arg, int error, uint64_t next, const char *const *companies, size_t count);
-void store_companies_find(struct store *store, uint64_t at, store_companies_found found, void *arg);
-
 /* Asks for a verify batch at once; `done` after its `verified` event. */
 void store_verify(struct store *store, store_done done, void *arg);
 

@@ -47,6 +47,6 @@ const struct command restore_command = {
             "\nThe broker must be stopped, and the keys that sealed the backup must be in place: DATA/keys, --keys or\n"
             "--keys-command. Every record is opened first; where one cannot be, nothing is changed. What was there is\n"
             "kept beside it. Apps and workers see a new epoch, and keep nothing that the backup does not have.\n"
-            "\nExample:\n"
+            "\nExamples:\n"
             "  systemctl stop ledigd && ledig restore /backup/ledig/ledig-20261125-031500.rdb --data /var/lib/ledig\n",
 };

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pathlib
 import re
 import resource
 import shutil
@@ -87,7 +88,11 @@ def test_the_lineage_is_taken_out_so_that_every_company_is_adopted_anew(start_br
     head = f"ledig:{{{company.id}}}:head"
     epoch, version = redis(broker, "HGET", head, "epoch"), int(redis(broker, "HGET", head, "version"))
     file, _ = back_up(broker, tmp_path)
-    restore(broker, file)
+    broker.stop()
+    ledig(broker, "restore", file)
+    log = b"".join(path.read_bytes() for path in (broker.data / "redis/appendonlydir").iterdir())
+    assert b"lineage" in pathlib.Path(file).read_bytes() and b"lineage" not in log
+    broker.start()
     assert company.route("kari")["action"] == "ring"
     assert redis(broker, "HGET", head, "epoch") != epoch and int(redis(broker, "HGET", head, "version")) > version
     assert redis(broker, "HGET", head, "lineage")

@@ -164,6 +164,23 @@ def test_started_as_root_it_becomes_the_user_with_all_its_children(theirs, real,
 
 
 @as_root
+def test_what_root_does_to_the_data_leaves_it_the_brokers(theirs, real, make_company):
+    """A rotation, a restore: all that stands there afterwards belongs to whom it belonged to, and the broker starts."""
+    broker, user = real(data=theirs / "data", user=OTHER, store_timeout_ms=200, keys_days=0), pwd.getpwnam(OTHER)
+    company = make_company(broker=broker)
+    done = broker.ledig("keys", "rotate", "--data", broker.data)
+    assert done.returncode == 0, done.stderr
+    [backup] = (broker.data / "backups").iterdir()
+    broker.stop()
+    done = broker.ledig("restore", backup, "--data", broker.data)
+    assert done.returncode == 0, done.stderr
+    for path in [broker.data, *broker.data.rglob("*")]:
+        assert path.stat().st_uid == user.pw_uid or path.name == "default-company", path
+    broker.start()
+    assert company.route("kari")["action"] == "ring"
+
+
+@as_root
 def test_a_port_of_the_system_is_opened_and_the_right_to_it_given_up(theirs, real):
     port = next(port for port in (443, 843, 989, 17, 19) if is_free(port))
     broker = real(data=theirs / "data", user=OTHER, listen=f"127.0.0.1:{port}")

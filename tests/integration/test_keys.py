@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import secrets
+import signal
 import stat
 import subprocess
 import time
@@ -231,6 +232,25 @@ def test_without_a_backup_the_old_key_is_not_destroyed(start_broker, make_compan
     broker.start()
     rotate(broker)
     assert len(masters(broker)) == 1 and masters(broker) != before and company.route("kari")["action"] == "ring"
+
+
+def test_as_long_as_anything_is_sealed_with_it_the_old_key_stays(start_broker, make_company):
+    """The worker that wraps anew stands still: the rotation waits for it, without a backup that could not be read later."""
+    broker = start_broker(keys_days=0, **QUICK)
+    company = make_company(broker=broker)
+    [old], router = masters(broker), broker.worker_pid("router")
+    os.kill(router, signal.SIGSTOP)
+    try:
+        rotation = subprocess.Popen([broker.build / "ledig", "keys", "rotate", "--json", "--data", broker.data],
+                                    stdout=subprocess.PIPE, env=environment(), text=True)
+        steps = [json.loads(rotation.stdout.readline()) for _ in range(4)]
+        assert [step["step"] for step in steps] == ["begun"] + 3 * ["rewrapping"] and steps[-1]["old"] > 0
+        assert masters(broker)[1:] == [old] and not list((broker.data / "backups").iterdir())
+    finally:
+        os.kill(router, signal.SIGCONT)
+    rest = [json.loads(line)["step"] for line in rotation.communicate(timeout=60)[0].splitlines()]
+    assert rest[-3:] == ["rewrapped", "backed_up", "done"] and rotation.returncode == 0
+    assert old not in masters(broker) and company.route("kari")["action"] == "ring"
 
 
 def test_two_rotations_at_once_are_one(start_broker, make_company):
