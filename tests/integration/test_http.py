@@ -199,7 +199,7 @@ def test_an_escaped_slash_is_a_slash_before_anything_is_allowed(broker):
     admin = broker.token("boss", mine, "admin")
     for path in (f"/v1/companies/{mine}%2F..%2F{other}/import", f"/v1/companies/{mine}/../{other}/import", f"/v1%2Fcompanies/./{other}//import"):
         answer = broker.http("POST", path, token=admin, body="user,name\n", content_type="text/csv")
-        assert is_problem(answer, 403, "forbidden"), path
+        assert is_problem(answer, 404, "not_found") and answer.json["detail"] == "no such company", path
     assert broker.http("POST", f"/v1%2Fcompanies/{mine}/import", token=admin, body="user,name\n", content_type="text/csv").status == 200
 
 

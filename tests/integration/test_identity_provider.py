@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from broker_process import unique, wait_until
 from conftest import person
 from ledig_client import App, Refused
+from store_reader import redis, stored
+from test_sealed import files_of, memory_of
 
 ISSUER, AUDIENCE = "https://login.fjord.example", "ledig"
 SECRET = "en hemmelighet som bare fjord og ledig kjenner".encode()
@@ -198,6 +200,17 @@ def test_what_is_told_of_it_has_no_secret(firm):
     assert tell(firm, "DELETE").status == 204
     assert tell(firm).status == 404 and tell(firm, "DELETE").status == 404
     assert tell(firm, "PATCH").status == 405
+
+
+def test_what_is_stored_of_it_is_sealed(start_broker, make_company):
+    broker = start_broker()
+    company = make_company(broker=broker, consent=False)
+    put(company, OCT, role_claim="fjords-roller")
+    assert stored(broker, company.id, "company")["ik"][0]["v"] == b64(SECRET), "it is there, and can be opened"
+    redis(broker, "SAVE")
+    for name, content in (files_of(broker) | {"memory": memory_of(broker.redis_pid())}).items():
+        for secret in (b64(SECRET), SECRET.decode(), ISSUER, "fjords-roller"):
+            assert secret.encode() not in content, f"{secret} stands in {name}"
 
 
 @pytest.mark.parametrize("body, field", [

@@ -261,6 +261,23 @@ async def test_a_refused_token_is_asked_for_once():
         await client.until("stopped unauthorized .*")
 
 
+async def test_a_token_that_ends_soon_is_renewed_on_the_line():
+    async with ScriptedBroker() as broker, Console(broker.url, "--takes-tokens", 1) as client:
+        line = await broker.line()
+        await line.live()
+        await client.until("live")
+        await line.say("error", code="unauthorized", message="the token ends soon", expires_at=1767225600000)
+        await client.until("expires at=1767225600000")
+        client.type("7 renew t2")
+        message = await line.hear()
+        assert (message["t"], message["token"]) == ("token", "t2")
+        await line.say("ok", id=message["id"])
+        await client.until("7 ok")
+        line.cut()
+        await client.until("waiting .*")  # the warning was no refusal
+        assert (await (await broker.line()).hear())["token"] == "t2"
+
+
 async def test_a_refusal_counts_even_where_the_close_frame_is_lost():
     async with ScriptedBroker() as broker, Console(broker.url) as client:
         line = await broker.line()

@@ -4,7 +4,7 @@
  *     LEDIG_TOKEN=… ledig-console ws://127.0.0.1:7700/v1 [--request-timeout-ms 500] [--free-on live] …
  *
  * Requests, each with a number of your own that its result will carry: `1 set busy`, `2 ask ola nina`, `3 device idle`,
- * `4 consent presence yes`, `5 follow ola nina`, `6 follow`. And: `token T`, `free`. */
+ * `4 consent presence yes`, `5 follow ola nina`, `6 follow`. `7 renew T`. And: `token T`, `free`. */
 #include "clients/c/ledig.h"
 
 #include <stdio.h>
@@ -90,6 +90,11 @@ static void status_changed(void *arg, const struct ledig_status *status) {
     printed(arg, name);
 }
 
+static void token_expires(void *arg, int64_t expires_at_ms) {
+    printf("expires at=%lld\n", (long long)expires_at_ms);
+    printed(arg, "expires");
+}
+
 static void token_wanted(void *arg) {
     printf("token?\n");
     printed(arg, "token?");
@@ -121,6 +126,7 @@ static int request(struct console *console, struct call *call, char **words, siz
     if (strcmp(words[0], "set") == 0 && count > 1)
         return ledig_set(client, &(struct ledig_availability){.status = words[1], .note = words[2]}, done, call);
     if (strcmp(words[0], "device") == 0 && count > 1) return ledig_device(client, words[1], done, call);
+    if (strcmp(words[0], "renew") == 0 && count > 1) return ledig_renew(client, words[1], done, call);
     if (strcmp(words[0], "consent") == 0 && count > 2)
         return ledig_consent(client, words[1], strcmp(words[2], "yes") == 0, "1", done, call);
     if (strcmp(words[0], "ask") == 0)
@@ -224,7 +230,8 @@ int main(int argc, char **argv) {
     struct ledig_events events = {.change = changed,
                                   .forget = forget,
                                   .status = status_changed,
-                                  .token = console.takes_tokens ? token_wanted : NULL};
+                                  .token = console.takes_tokens ? token_wanted : NULL,
+                                  .expiring = token_expires};
     uv_loop_init(&console.loop);
     uv_pipe_init(&console.loop, &console.input, 0);
     console.input.data = &console;
