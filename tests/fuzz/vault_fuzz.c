@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static const char keys_text[] = "ledig-keys 1\n"
                                 "names 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
-                                "master m1 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n";
+                                "master a1 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n";
 static const char entry_key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 static char path[64];
