@@ -84,7 +84,7 @@ def fuzz(only):
             continue
         with tempfile.TemporaryDirectory(prefix="ledig-fuzz-") as folder:
             corpus = pathlib.Path(folder) / "corpus"
-            kept = ROOT / "tests" / "fuzz" / "corpus" / target.name
+            kept = ROOT / "tests" / "fuzz" / "corpus" / target.name.removesuffix("_fuzz")
             if kept.is_dir():
                 shutil.copytree(kept, corpus)
             else:

@@ -85,8 +85,9 @@ static bool take_login(jwt_t *jwt, char login[static LOGIN_ID_CHARS + 1]) {
 
 static bool take_time(jwt_t *jwt, const char *name, int64_t *ms) {
     long seconds = jwt_get_grant_int(jwt, name);
+    if (seconds <= 0 || seconds >= INT64_MAX / 1000) return false;
     *ms = (int64_t)seconds * 1000;
-    return seconds > 0 && seconds < INT64_MAX / 1000;
+    return true;
 }
 
 static bool take_claims(jwt_t *jwt, struct token_claims *claims) {

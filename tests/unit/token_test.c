@@ -1,7 +1,9 @@
 /* Tokens: what is minted is accepted until it expires; anything else is refused. */
 #include "broker/identity/token.h"
+#include "broker/identity/token_key.h"
 
 #include <jwt.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,6 +100,27 @@ static void token_without_signature_is_refused(void **state) {
     assert_int_equal(token_check(fixture->key, token, NOW_MS, &read), LEDIG_EUNAUTHORIZED);
     free(token);
     jwt_free(jwt);
+}
+
+/* Signed by us, and with a time that no number holds in milliseconds. */
+static void a_time_beyond_measure_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    const long times[] = {LONG_MAX, LONG_MAX / 1000, LONG_MIN, 0, -1};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct token_claims read;
+        jwt_t *jwt;
+        assert_int_equal(jwt_new(&jwt), 0);
+        jwt_add_grant(jwt, "sub", "kari");
+        jwt_add_grant(jwt, "company", "acme");
+        jwt_add_grant(jwt, "role", "admin");
+        jwt_add_grant_int(jwt, "iat", NOW_MS / 1000);
+        jwt_add_grant_int(jwt, "exp", times[i]);
+        assert_int_equal(jwt_set_alg(jwt, JWT_ALG_HS256, fixture->key->bytes, sizeof fixture->key->bytes), 0);
+        char *token = jwt_encode_str(jwt);
+        assert_int_equal(token_check(fixture->key, token, NOW_MS, &read), LEDIG_EUNAUTHORIZED);
+        free(token);
+        jwt_free(jwt);
+    }
 }
 
 static void another_key_is_refused(void **state) {
@@ -228,6 +251,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(minted_token_is_accepted_until_it_expires, open_key, close_key),
         cmocka_unit_test_setup_teardown(every_changed_character_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(token_without_signature_is_refused, open_key, close_key),
+        cmocka_unit_test_setup_teardown(a_time_beyond_measure_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(another_key_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(nonsense_is_refused, open_key, close_key),
         cmocka_unit_test_setup_teardown(claims_that_cannot_be_are_not_minted, open_key, close_key),

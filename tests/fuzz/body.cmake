@@ -1,0 +1,1 @@
+set(body_libraries ledig_service PkgConfig::JANSSON)

@@ -1,0 +1,1 @@
+set(token_libraries ledig_identity PkgConfig::OPENSSL)

@@ -1,0 +1,1 @@
+set(vault_libraries ledig_privacy)
