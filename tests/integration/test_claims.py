@@ -256,6 +256,26 @@ async def test_ring_all_takes_everybody_and_leaves_one(company, desk):
     await board_shows(watcher, free=2, busy=1)
 
 
+async def test_ring_all_of_as_many_as_there_can_be_leaves_room_for_the_caller(make_company):
+    """The caller is reported after the claim: the call has one leg more than agents."""
+    users = [f"agent{i:02}" for i in range(21)]
+    company = make_company(rows=[person(user, queues="support") for user in users] + [person("nina")])
+    desk, watcher = Desk(company), await company.app("nina")
+    await log_in(company, *users)
+    await watcher.ok("follow", users="all", queues=["support"])
+    path = f"/v1/companies/{company.id}/queues/support"
+    wait_until(lambda: desk.broker.http("GET", path, token=desk.token).json["free"] == 21, "all are free")
+    call = unique("call")
+    claimed = desk.claimed(call, strategy="ring_all")
+    assert len(claimed) == 20
+    desk.report(call, 1, legs=[caller("nina")], queue="support")
+    assert desk.claimed(call, strategy="ring_all", exclude=[claimed[0], claimed[-1]]) == claimed[1:-1]
+    desk.report(call, 2, legs=[caller("nina"), leg(claimed[5], "active")], queue="support")
+    await board_shows(watcher, free=20, busy=1)
+    desk.report(call, 3, state="ended")
+    await board_shows(watcher, free=21)
+
+
 async def test_who_is_paused_busy_or_not_logged_in_is_not_claimed(company, desk):
     watcher = await ready(desk, company, "kari", "ola")
     ola = await company.app("ola", device="desk")
