@@ -210,6 +210,10 @@ void company_each_member(const struct company *company, void (*tell)(void *arg, 
         if (member->profile != NULL) tell(arg, member);
 }
 
+const struct member *company_member_at(const struct company *company, size_t index) {
+    return company->cards[index].member;
+}
+
 void company_each_queue(const struct company *company, void (*tell)(void *arg, const struct queue_record *queue),
                         void *arg) {
     for (const struct queue *queue = company->queues; queue != NULL; queue = queue->hh.next)
