@@ -104,6 +104,12 @@ const char *company_entity_user(const struct company *company, const char *name)
     return entity->member->user;
 }
 
+const char *company_entity_queue(const struct company *company, const char *name) {
+    const struct entity *entity = entity_find(company, name);
+    if (entity == NULL || entity->kind != RECORD_QUEUE || entity->queue == NULL) return NULL;
+    return entity->queue->id;
+}
+
 /* ---- The clock and the leases ---- */
 
 static void look_at_all(struct company *company, int64_t now_ms) {

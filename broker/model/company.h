@@ -69,6 +69,7 @@ int company_lend_record(struct company *company, const char *entity, const uint8
 
 /* The user whose profile, state or access the entity is; NULL for other entities and for unknown ones. Lent. */
 const char *company_entity_user(const struct company *company, const char *entity);
+const char *company_entity_queue(const struct company *company, const char *entity); /* of a queue's; NULL likewise */
 
 /* ---- The clock and the leases ---- */
 
