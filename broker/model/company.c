@@ -104,6 +104,12 @@ const char *company_entity_user(const struct company *company, const char *name)
     return entity->member->user;
 }
 
+const char *company_entity_queue(const struct company *company, const char *name) {
+    const struct entity *entity = entity_find(company, name);
+    if (entity == NULL || entity->kind != RECORD_QUEUE || entity->queue == NULL) return NULL;
+    return entity->queue->id;
+}
+
 /* ---- The clock and the leases ---- */
 
 static void look_at_all(struct company *company, int64_t now_ms) {
@@ -208,6 +214,10 @@ void company_each_member(const struct company *company, void (*tell)(void *arg, 
                          void *arg) {
     for (const struct member *member = company->members; member != NULL; member = member->hh.next)
         if (member->profile != NULL) tell(arg, member);
+}
+
+const struct member *company_member_at(const struct company *company, size_t index) {
+    return company->cards[index].member;
 }
 
 void company_each_queue(const struct company *company, void (*tell)(void *arg, const struct queue_record *queue),

@@ -69,6 +69,7 @@ int company_lend_record(struct company *company, const char *entity, const uint8
 
 /* The user whose profile, state or access the entity is; NULL for other entities and for unknown ones. Lent. */
 const char *company_entity_user(const struct company *company, const char *entity);
+const char *company_entity_queue(const struct company *company, const char *entity); /* of a queue's; NULL likewise */
 
 /* ---- The clock and the leases ---- */
 
@@ -120,6 +121,10 @@ struct search;
 void company_search(const struct company *company, const struct search *search,
                     bool (*look)(void *arg, const struct member *member), void *arg);
 size_t company_member_count(const struct company *company);
+
+/* For whoever reads all people in slices, from the last down: who comes meanwhile is not met, who leaves makes the last
+ * one take the place, so that some are met twice, and nobody else is missed. */
+const struct member *company_member_at(const struct company *company, size_t index);
 
 const char *member_user(const struct member *member);
 const struct view *member_view(const struct member *member);              /* lent until the next apply or tick */

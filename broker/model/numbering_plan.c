@@ -12,28 +12,28 @@
     "242 246 264 268 284 340 345 441 473 649 658 664 670 671 684 721 758 767 784 787 809 829 849 868 869 876 939"
 
 static const struct numbering_plan plans[] = {
-    {"AT", "43", "00", "0", true, FROM_TO(5, 13), NO_ZERO, "810 820 821 900 901 930 931 939 118"},
+    {"AT", "43", "00", "0", true, FROM_TO(5, 13), NO_ZERO, "810 820 821 828 86 89 900 901 930 931 939 118"},
     {"BE", "32", "00", "0", true, LENGTH(8) | LENGTH(9), NO_ZERO, "70 77 90"},
     {"CA", "1", "011", "1", false, LENGTH(10), "23456789", "900 976 " NANP_OTHERS},
     {"CH", "41", "00", "0", true, LENGTH(9), NO_ZERO, "84 878 90"},
     {"DE", "49", "00", "0", true, FROM_TO(5, 11), NO_ZERO, "118 12 137 138 180 19 700 900"},
     {"DK", "45", "00", "", false, LENGTH(8), NO_ZERO, "90"},
-    {"EE", "372", "00", "", false, LENGTH(7) | LENGTH(8), NO_ZERO, "90"},
+    {"EE", "372", "00", "", false, LENGTH(7) | LENGTH(8), NO_ZERO, "40 90"},
     {"ES", "34", "00", "", false, LENGTH(9), NO_ZERO, "118 803 806 807 901 902 905 907"},
     {"FI", "358", "00", "0", true, FROM_TO(5, 12), NO_ZERO, "100 200 202 600 606 700 707"},
-    {"FR", "33", "00", "0", true, LENGTH(9), NO_ZERO, "81 82 89 118"},
+    {"FR", "33", "00", "0", true, LENGTH(9), NO_ZERO, "81 82 83 84 85 86 88 89 118"},
     {"GB", "44", "00", "0", true, LENGTH(9) | LENGTH(10), NO_ZERO, "118 70 76 84 87 9"},
     {"IE", "353", "00", "0", true, FROM_TO(7, 10), NO_ZERO, "15/10"},
     {"IS", "354", "00", "", false, LENGTH(7) | LENGTH(9), NO_ZERO, "90/7"},
     /* a fixed line's number begins with its zero, also when called from abroad */
-    {"IT", "39", "00", "", false, FROM_TO(6, 11), "0123456789", "144 163 164 165 166 178 199 84 89"},
-    {"LT", "370", "00", "0", true, LENGTH(8), NO_ZERO, "90"},
+    {"IT", "39", "00", "", false, FROM_TO(6, 11), "0123456789", "0878 144 163 164 165 166 178 199 84 89"},
+    {"LT", "370", "00", "0", true, LENGTH(8), NO_ZERO, "90 91"},
     {"LV", "371", "00", "", false, LENGTH(8), NO_ZERO, "90"},
     {"NL", "31", "00", "0", true, LENGTH(7) | LENGTH(9) | LENGTH(10), NO_ZERO, "84 87 90"},
     {"NO", "47", "00", "", false, LENGTH(8), NO_ZERO, "82"},
     {"PL", "48", "00", "", false, LENGTH(9), NO_ZERO, "20 30 40 70"},
     {"PT", "351", "00", "", false, LENGTH(9), NO_ZERO, "60 64 70 76"},
-    {"SE", "46", "00", "0", true, FROM_TO(7, 9), NO_ZERO, "118 900 939 944 99"},
+    {"SE", "46", "00", "0", true, FROM_TO(7, 9), NO_ZERO, "118 649 900 939 944 99"},
     {"US", "1", "011", "1", false, LENGTH(10), "23456789", "900 976 " NANP_OTHERS},
 };
 

@@ -2,9 +2,11 @@
  * numbers cost more than others: calling code, prefixes, lengths. A table, and what follows from it. It does not say
  * whether a number is in use. Pure.
  *
- * Source: the national numbering plans as the regulators publish them and the ITU lists them (National Numbering Plans,
- * https://www.itu.int/oth/T0202, ITU-T E.129), as of 2025; calling codes from the list of ITU-T E.164. Where a plan
- * leaves it open whether a range costs more, it counts as premium: an employer can allow it by name. */
+ * Written from general knowledge of the national plans, then held against the metadata of libphonenumber 9.0.35: every
+ * number that this calls premium is one here, and none that it calls mobile or a fixed line is, but Portugal's 609,
+ * Poland's 30 and some of 118. The regulators' own publications, which the ITU lists (https://www.itu.int/oth/T0202),
+ * were not read. Where it is open whether a range costs more, it counts as premium: an employer can allow it by name.
+ */
 #ifndef LEDIG_MODEL_NUMBERING_PLAN_H
 #define LEDIG_MODEL_NUMBERING_PLAN_H
 

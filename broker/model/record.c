@@ -93,7 +93,20 @@ int record_encode_kept(enum record_kind kind, const void *kept, struct buffer *o
     return shape_encode(shapes[kind], kept, NULL, out);
 }
 
+/* What nobody could read again must not come into the store: the entity would be lost to every change after it. */
+static bool has_room(const struct shape *shape, const void *body) {
+    for (size_t i = 0; i < shape->count; i++) {
+        const struct shape_field *field = &shape->fields[i];
+        const void *at = (const uint8_t *)body + field->offset;
+        if (field->kind == SHAPE_MAPS && ((const struct list *)at)->count > field->max) return false;
+        if ((field->kind == SHAPE_TEXTS || field->kind == SHAPE_IDS) && ((const struct texts *)at)->count > field->max)
+            return false;
+    }
+    return true;
+}
+
 int record_encode(const struct record *record, struct buffer *out) {
+    if (!has_room(shapes[record->kind], body_of(record))) return LEDIG_ETOO_LARGE;
     return record_encode_kept(record->kind, body_of(record), out);
 }
 

@@ -9,6 +9,7 @@
 
 #define SESSIONS_MAX 64               /* devices of one person, on all workers */
 #define OWN_CALLS_MAX 64              /* live calls and claims of one person */
+#define CALL_LEGS_KEPT_MAX 21         /* as many agents as a claim takes, and who placed the call */
 #define LOGINS_MAX 16                 /* devices of one person that are logged in; the one not seen longest gives way */
 #define CONSENTS_MAX 16               /* purposes */
 #define ZONE_NAME_CHARS_MAX 64        /* "America/Argentina/ComodRivadavia" has 32 */

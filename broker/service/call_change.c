@@ -174,7 +174,7 @@ static int change_call(const struct call_change *change, struct call_record *cal
     if (!change->is_lost) call->seq = event->seq;
     call->event_at = change->now_ms;
     if (event->queue) call->queue = event->queue;
-    if (!call->arrived_at) call->arrived_at = change->at_ms;
+    if (!call->arrived_at) call->arrived_at = change->now_ms; /* routers' clocks differ: no place in line by them */
     if (!call->answered_at && anyone_answered(event)) call->answered_at = change->at_ms;
     call->ended_at = event->ended ? change->at_ms : 0;
     if (change->is_lost && leases_ended_at(change->leases, change->router)) call->lost_at = change->at_ms;
@@ -201,7 +201,7 @@ static bool knows_all(struct call_change *change, const struct call_record *call
     const struct leg *legs = call->legs.at;
     bool all = true;
     change->others.count = 0;
-    for (uint32_t i = 0; i < call->legs.count && i < CALL_LEGS_MAX; i++) {
+    for (uint32_t i = 0; i < call->legs.count && i < CALL_LEGS_KEPT_MAX; i++) {
         all &= is_among(change, legs[i].user);
         strcpy(change->others.users[change->others.count++], legs[i].user); /* an id */
     }

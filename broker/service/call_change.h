@@ -25,7 +25,7 @@ struct call_change {
     size_t user_count;
     struct call_others { /* out, with LEDIG_EMOVED_ON: who was on the call */
         size_t count;
-        char users[CALL_LEGS_MAX][LEDIG_ID_CHARS_MAX + 1];
+        char users[CALL_LEGS_KEPT_MAX][LEDIG_ID_CHARS_MAX + 1];
     } others;
 };
 

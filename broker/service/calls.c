@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TRIES_MAX 8 /* each finds somebody whom another event has put on the call meanwhile */
-#define USERS_MAX (2 * CALL_LEGS_MAX)
+#define USERS_MAX (CALL_LEGS_MAX + CALL_LEGS_KEPT_MAX)
 
 struct report {
     struct footing footing;

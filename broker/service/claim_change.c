@@ -102,7 +102,7 @@ static int release(struct claim_change *change, struct update_entity *entities, 
 static bool knows_all(struct claim_change *change, const struct call_record *call) {
     const struct leg *legs = call->legs.at;
     change->outcome.missing_count = 0;
-    for (uint32_t i = 0; i < call->legs.count && i < CLAIM_AGENTS_MAX; i++)
+    for (uint32_t i = 0; i < call->legs.count && i < CALL_LEGS_KEPT_MAX; i++)
         if (find_person(change, legs[i].user) == change->people_count)
             strcpy(change->outcome.missing[change->outcome.missing_count++], legs[i].user);
     return change->outcome.missing_count == 0;
@@ -111,7 +111,7 @@ static bool knows_all(struct claim_change *change, const struct call_record *cal
 static void tell(struct claim_change *change, const struct leg *legs, uint32_t count) {
     struct claim_outcome *outcome = &change->outcome;
     outcome->count = 0;
-    for (uint32_t i = 0; i < count && i < CLAIM_AGENTS_MAX; i++) {
+    for (uint32_t i = 0; i < count && outcome->count < CLAIM_AGENTS_MAX; i++) {
         if (legs[i].caller) continue;
         strcpy(outcome->users[outcome->count++], legs[i].user);
         if (legs[i].claim_until > outcome->until_ms) outcome->until_ms = legs[i].claim_until;
@@ -148,7 +148,7 @@ static void note_taken_over(struct claim_change *change, const char *user) {
 /* Adds those claimed to the caller, if any, in `legs`. */
 static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
                  struct arena *arena) {
-    size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : *count + 1;
+    size_t wanted = *count + (change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : 1);
     for (size_t i = 0; i < change->candidate_count && *count < wanted; i++) {
         struct update_entity *state = &entities[2 + 2 * i];
         if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;

@@ -31,8 +31,8 @@ struct claim_change {
     size_t candidate_count; /* of them, from the first: who may be claimed; the others were on the call */
     struct claim_outcome {
         size_t count;
-        char users[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1];   /* who is claimed for the call now */
-        char missing[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who was, and is not among the people */
+        char users[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1];     /* who is claimed for the call now */
+        char missing[CALL_LEGS_KEPT_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who was, and is not among the people */
         size_t missing_count;
         char taken_over[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* whose claim for another call has just lapsed */
         size_t taken_over_count;

@@ -1,9 +1,11 @@
 #include "broker/service/edit.h"
 #include "broker/log.h"
 #include "broker/service/dial_plan.h"
+#include "broker/service/erasure.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/import.h"
 #include "broker/service/number_index.h"
+#include "broker/service/queue_api.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +146,8 @@ static void settle(struct edit *edit) {
 void edit_committed(struct edit *edit, int error, uint64_t version) {
     edit->version = version;
     edit->failure = error;
+    if (edit->removed_version && (!error || error == LEDIG_ENOT_FOUND))
+        erasure_settled(edit->service, edit->company, edit->kind == &queue_kind, edit->id);
     if (error == LEDIG_EUNAVAILABLE || edit->service->closing) {
         if (edit->exchange)
             http_problem(edit->exchange, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");

@@ -1,6 +1,7 @@
 #include "broker/service/erasure.h"
 #include "broker/log.h"
 #include "broker/service/edit.h"
+#include "broker/service/queue_api.h"
 #include "broker/service/tenant_state.h"
 #include "broker/service/user_api.h"
 
@@ -13,6 +14,7 @@ struct erasure { /* by the name of each entity that went; the first of them carr
     uint64_t version;
     int64_t at_ms;
     bool is_lost; /* the store has it again */
+    bool is_queue;
     char id[LEDIG_ID_CHARS_MAX + 1];
     char name[];
 };
@@ -42,21 +44,27 @@ static void drop(struct tenant *tenant, struct erasure *one) {
     free(one);
 }
 
-void erasure_note(struct tenant *tenant, const char *id, uint64_t version) {
-    struct erasure *one = add(tenant, RECORD_PROFILE, id, NULL);
+void erasure_note(struct tenant *tenant, enum record_kind kind, const char *id, uint64_t version) {
+    struct erasure *one = add(tenant, kind, id, NULL);
+    one->is_queue = kind == RECORD_QUEUE;
     one->version = version;
     one->at_ms = service_now_ms(tenant->service);
     one->is_lost = false;
     snprintf(one->id, sizeof one->id, "%s", id);
+    if (one->is_queue) return;
     add(tenant, RECORD_STATE, id, one);
     add(tenant, RECORD_ACCESS, id, one);
 }
 
 bool erasure_hides(struct tenant *tenant, const char *entity, uint64_t revision) {
-    const struct erasure *one = tenant->erasures ? find(tenant, entity) : NULL;
-    if (!one || revision >= one->first->version) return false;
-    one->first->is_lost = true;
-    return true;
+    struct erasure *one = tenant->erasures ? find(tenant, entity) : NULL;
+    if (!one) return false;
+    bool is_of_the_past = revision < one->first->version;
+    if (is_of_the_past)
+        one->first->is_lost = true;
+    else if (one == one->first) /* another has come under that id */
+        one->is_lost = false;
+    return is_of_the_past && !one->first->is_queue;
 }
 
 bool erasure_is_lost(const struct tenant *tenant) {
@@ -67,7 +75,7 @@ bool erasure_is_lost(const struct tenant *tenant) {
 
 static void remove_again(struct tenant *tenant, const struct erasure *one) {
     log_event(LOG_WARNING, "removal_kept", "company=%s", tenant->id);
-    edit_remove_again(tenant->service, &user_kind, tenant->id, one->id, one->version);
+    edit_remove_again(tenant->service, one->is_queue ? &queue_kind : &user_kind, tenant->id, one->id, one->version);
 }
 
 /* Those that follow others in the table are younger. */
@@ -78,7 +86,7 @@ static void forget_old(struct tenant *tenant) {
     HASH_ITER(hh, tenant->erasures, one, next) {
         if (one->first != one || one->is_lost || (over == 0 && one->at_ms > before_ms)) continue;
         char name[ENTITY_NAME_BYTES_MAX];
-        for (int kind = RECORD_STATE; kind <= RECORD_ACCESS; kind++) {
+        for (int kind = RECORD_STATE; !one->is_queue && kind <= RECORD_ACCESS; kind++) {
             entity_name(tenant->service->names, (enum record_kind)kind, one->id, name);
             struct erasure *other = find(tenant, name);
             if (other == next && other) next = other->hh.next;
@@ -95,6 +103,14 @@ void erasure_retry(struct tenant *tenant) {
         for (const struct erasure *one = tenant->erasures; one; one = one->hh.next)
             if (one->is_lost) remove_again(tenant, one);
     forget_old(tenant);
+}
+
+void erasure_settled(struct service *service, const char *company, bool is_queue, const char *id) {
+    struct tenant *tenant = tenant_find(service, company);
+    char name[ENTITY_NAME_BYTES_MAX];
+    entity_name(service->names, is_queue ? RECORD_QUEUE : RECORD_PROFILE, id, name);
+    struct erasure *one = tenant && tenant->erasures ? find(tenant, name) : NULL;
+    if (one) one->is_lost = false;
 }
 
 void erasure_forget(struct tenant *tenant) {

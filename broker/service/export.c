@@ -1,6 +1,7 @@
 #include "broker/service/export.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
+#include "broker/service/roll.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,64 +76,74 @@ static void put_queue(struct buffer *out, const struct queue_record *queue) {
 
 /* ---- All of them, in the order of their ids, so that two files can be compared ---- */
 
+struct export {
+    struct http_exchange *exchange;
+    struct buffer out;
+};
+
 struct gathering {
-    const struct member **members;
     const struct queue_record **queues;
-    size_t member_count, queue_count;
+    size_t count;
 };
 
 static void count_queue(void *arg, const struct queue_record *queue) {
     (void)queue;
-    ++((struct gathering *)arg)->queue_count;
+    ++((struct gathering *)arg)->count;
 }
 
 static void take_queue(void *arg, const struct queue_record *queue) {
     struct gathering *gathering = arg;
-    gathering->queues[gathering->queue_count++] = queue;
-}
-
-static void take_member(void *arg, const struct member *member) {
-    struct gathering *gathering = arg;
-    gathering->members[gathering->member_count++] = member;
-}
-
-static int members_by_id(const void *a, const void *b) {
-    return strcmp(member_user(*(const struct member *const *)a), member_user(*(const struct member *const *)b));
+    gathering->queues[gathering->count++] = queue;
 }
 
 static int queues_by_id(const void *a, const void *b) {
     return strcmp((*(const struct queue_record *const *)a)->id, (*(const struct queue_record *const *)b)->id);
 }
 
-static bool gather(const struct company *company, struct gathering *gathering) {
-    company_each_queue(company, count_queue, gathering);
-    gathering->queues = calloc(gathering->queue_count + 1, sizeof *gathering->queues);
-    gathering->members = calloc(company_member_count(company) + 1, sizeof *gathering->members);
-    if (!gathering->queues || !gathering->members) return false;
-    gathering->queue_count = 0;
-    company_each_queue(company, take_queue, gathering);
-    company_each_member(company, take_member, gathering);
-    qsort(gathering->queues, gathering->queue_count, sizeof *gathering->queues, queues_by_id);
-    qsort(gathering->members, gathering->member_count, sizeof *gathering->members, members_by_id);
+static bool put_queues_of(struct buffer *out, const struct company *company) {
+    struct gathering gathering = {0};
+    company_each_queue(company, count_queue, &gathering);
+    gathering.queues = calloc(gathering.count + 1, sizeof *gathering.queues);
+    if (!gathering.queues) return false;
+    gathering.count = 0;
+    company_each_queue(company, take_queue, &gathering);
+    qsort(gathering.queues, gathering.count, sizeof *gathering.queues, queues_by_id);
+    for (size_t i = 0; i < gathering.count; i++)
+        put_queue(out, gathering.queues[i]);
+    free(gathering.queues);
     return true;
 }
 
-static void answer(const struct look *look) {
-    struct gathering gathering = {0};
-    struct buffer out = {0};
-    bool complete = gather(look_company(look), &gathering);
-    put_text(&out, "user,name,numbers,department,role,queues,schedule\n");
-    for (size_t i = 0; complete && i < gathering.queue_count; i++)
-        put_queue(&out, gathering.queues[i]);
-    for (size_t i = 0; complete && i < gathering.member_count; i++)
-        put_person(&out, gathering.members[i]);
-    if (complete && !out.failed)
-        http_answer(look->exchange, 200, "text/csv; charset=utf-8", out.bytes, out.length);
+static bool on_person(void *arg, const struct member *member) {
+    struct export *export = arg;
+    put_person(&export->out, member);
+    return !export->out.failed;
+}
+
+static void on_told(void *arg, int error) {
+    struct export *export = arg;
+    if (!error && export->out.failed) error = LEDIG_ENO_MEMORY;
+    if (error)
+        http_problem(export->exchange, error, NULL, NULL);
     else
+        http_answer(export->exchange, 200, "text/csv; charset=utf-8", export->out.bytes, export->out.length);
+    buffer_free(&export->out);
+    free(export);
+}
+
+/* The queues in one piece: there are few. */
+static void answer(const struct look *look) {
+    struct export *export = calloc(1, sizeof *export);
+    if (export) put_text(&export->out, "user,name,numbers,department,role,queues,schedule\n");
+    if (!export || !put_queues_of(&export->out, look_company(look))) {
         http_problem(look->exchange, LEDIG_ENO_MEMORY, NULL, NULL);
-    buffer_free(&out);
-    free(gathering.members);
-    free(gathering.queues);
+        if (export) buffer_free(&export->out);
+        free(export);
+        return;
+    }
+    export->exchange = look->exchange;
+    roll_start(look->service, company_settings(look_company(look))->id, "",
+               &(struct roll_reader){.tell = on_person, .done = on_told, .arg = export});
 }
 
 void export_tell(struct service *service, const char *company, struct http_exchange *exchange) {

@@ -8,10 +8,10 @@
 #include "broker/service/service.h"
 #include "broker/service/update.h"
 
-#define IMPORTS_MAX 4           /* at a time, of different companies: bounds the memory that files take */
-#define IMPORT_LINES_A_STEP 200 /* read before others get their turn: below a millisecond */
+#define IMPORTS_MAX 4          /* at a time, of different companies: bounds the memory that files take */
+#define IMPORT_LINES_A_STEP 50 /* read before others get their turn: a fraction of a millisecond */
 #define IMPORT_NUMBERS_A_STEP 500
-#define IMPORT_READS_A_STEP 200
+#define IMPORT_READS_A_STEP 100
 #define IMPORT_WRITES_A_STEP 100 /* entities of one commit */
 
 struct import_dropped { /* a number that its owner has no longer */

@@ -100,6 +100,7 @@ static int apply_queue(void *arg, struct update_entity *entities, size_t count, 
     (void)arena;
     edit->has_company = entities[0].current != NULL;
     if (!edit->has_company || !entities[1].current) return LEDIG_ENOT_FOUND;
+    if (edit->removed_version && entities[1].revision >= edit->removed_version) return UPDATE_NOTHING;
     edit_note_dropped(edit, &entities[1].current->queue.numbers, &none);
     entities[1].action = STORE_REMOVE;
     return 0;
@@ -144,6 +145,14 @@ static void gather(void *arg, const struct member *member) {
     if (is_in(member, removal->edit->id)) strcpy(removal->people[removal->count++], member_user(member));
 }
 
+/* A removal that is made again concerns the queue that was, not one that has come under its id since. */
+static bool is_another(const struct removal *removal) {
+    const struct edit *edit = removal->edit;
+    char name[ENTITY_NAME_BYTES_MAX];
+    entity_name(edit->service->names, RECORD_QUEUE, edit->id, name);
+    return edit->removed_version && company_revision(tenant_company(removal->tenant), name) >= edit->removed_version;
+}
+
 static void on_ready(void *arg, int error) {
     struct removal *removal = arg;
     struct edit *edit = removal->edit;
@@ -155,6 +164,10 @@ static void on_ready(void *arg, int error) {
     }
     if (!edit->has_company || !company_has_queue(company, edit->id)) {
         end(removal, LEDIG_ENOT_FOUND, 0);
+        return;
+    }
+    if (is_another(removal)) {
+        end(removal, 0, 0);
         return;
     }
     removal->people = calloc(company_member_count(company) + 1, sizeof *removal->people);

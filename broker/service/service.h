@@ -79,7 +79,7 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
-    unsigned jobs;                 /* in other threads, that have not come back */
+    unsigned jobs;                 /* in other threads or in slices, that have not come back */
     bool draining;                 /* nobody is welcome any more */
     bool closing;
     bool handles_closing; /* the store is gone */

@@ -71,9 +71,13 @@ static void mark(struct tenant *tenant, const char *user) {
     if (attendee) attendance_mark(attendee);
 }
 
-/* A profile goes only where somebody removes the person. */
-static void note_removal(struct tenant *tenant, const struct store_record *record, const char *user) {
-    if (user && entity_kind(record->entity) == RECORD_PROFILE) erasure_note(tenant, user, record->revision);
+/* A profile goes only where somebody removes the person, and a queue likewise. */
+static void note_removal(struct tenant *tenant, const struct store_record *record) {
+    enum record_kind kind = entity_kind(record->entity);
+    const char *id = kind == RECORD_PROFILE ? company_entity_user(tenant->company, record->entity)
+                     : kind == RECORD_QUEUE ? company_entity_queue(tenant->company, record->entity)
+                                            : NULL;
+    if (id) erasure_note(tenant, kind, id, record->revision);
 }
 
 /* Returns whether the replica has to be compared again. */
@@ -85,9 +89,8 @@ static bool apply(struct tenant *tenant, const struct store_record *record, bool
     if (tenant->comparing && known) withdrawal_watch(tenant, user);
     struct company_write write = {record->entity, record->revision, record->bytes, record->length};
     if (tenant->withdrawals && known && withdrawal_hides(tenant, user, record->entity)) write.bytes = NULL;
-    if (!record->bytes && !tenant->comparing) note_removal(tenant, record, known ? user : NULL);
-    if (record->bytes && tenant->comparing && erasure_hides(tenant, record->entity, record->revision))
-        write.bytes = NULL;
+    if (!record->bytes && !tenant->comparing) note_removal(tenant, record);
+    if (record->bytes && erasure_hides(tenant, record->entity, record->revision)) write.bytes = NULL;
     int error = company_apply(tenant->company, &write, contiguous, tenant->comparing, now_ms);
     if (error)
         log_event(LOG_ERROR, "record_refused", "company=%s error=\"%s\"", tenant->id, ledig_error_meaning(error));

@@ -2,6 +2,7 @@
 #include "broker/model/schedule.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
+#include "broker/service/roll.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -121,38 +122,44 @@ void user_api_tell(struct service *service, const char *company, const char *use
 }
 
 struct page {
-    const struct member **members;
-    size_t count;
-    const char *after;
+    struct http_exchange *exchange;
+    json_t *users;
+    size_t limit;
+    bool has_more;
 };
 
-static void gather(void *arg, const struct member *member) {
+static bool on_person(void *arg, const struct member *member) {
     struct page *page = arg;
-    if (strcmp(member_user(member), page->after) > 0) page->members[page->count++] = member;
+    page->has_more = json_array_size(page->users) == page->limit;
+    if (!page->has_more) json_array_append_new(page->users, document_of(member));
+    return !page->has_more;
 }
 
-static int by_id(const void *a, const void *b) {
-    return strcmp(member_user(*(const struct member *const *)a), member_user(*(const struct member *const *)b));
+static void on_told(void *arg, int error) {
+    struct page *page = arg;
+    size_t count = json_array_size(page->users);
+    if (error) {
+        http_problem(page->exchange, error, NULL, NULL);
+        json_decref(page->users);
+    } else {
+        const json_t *last = page->has_more ? json_object_get(json_array_get(page->users, count - 1), "user") : NULL;
+        json_t *next = last ? json_string(json_string_value(last)) : NULL;
+        http_answer_json(page->exchange, 200, json_pack("{s:o,s:o*}", "users", page->users, "next", next));
+    }
+    free(page);
 }
 
 static void answer_list(const struct look *look) {
-    const struct company *company = look_company(look);
-    struct page page = {.members = calloc(company_member_count(company) + 1, sizeof *page.members),
-                        .after = look->after};
-    json_t *users = json_array(), *document;
-    if (page.members) {
-        company_each_member(company, gather, &page);
-        qsort(page.members, page.count, sizeof *page.members, by_id);
+    struct page *page = malloc(sizeof *page);
+    json_t *users = page ? json_array() : NULL;
+    if (!users) {
+        http_problem(look->exchange, LEDIG_ENO_MEMORY, NULL, NULL);
+        free(page);
+        return;
     }
-    size_t count = page.count < look->limit ? page.count : look->limit;
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(users, document_of(page.members[i]));
-    document = page.members ? json_pack("{s:o}", "users", users) : NULL;
-    if (document && count < page.count)
-        json_object_set_new(document, "next", json_string(member_user(page.members[count - 1])));
-    if (!page.members) json_decref(users);
-    http_answer_json(look->exchange, 200, document);
-    free(page.members);
+    *page = (struct page){.exchange = look->exchange, .users = users, .limit = look->limit};
+    roll_start(look->service, company_settings(look_company(look))->id, look->after,
+               &(struct roll_reader){.tell = on_person, .done = on_told, .arg = page});
 }
 
 /* A page's length: 1 to USERS_LIMIT_MAX, which is also what is meant where nothing is said. */

@@ -1,6 +1,7 @@
 """Claims: which agent shall get the call? Exactly one, no other call gets the same, and nobody is left reserved."""
 
 import concurrent.futures
+import threading
 
 import pytest
 
@@ -256,6 +257,26 @@ async def test_ring_all_takes_everybody_and_leaves_one(company, desk):
     await board_shows(watcher, free=2, busy=1)
 
 
+async def test_ring_all_of_as_many_as_there_can_be_leaves_room_for_the_caller(make_company):
+    """The caller is reported after the claim: the call has one leg more than agents."""
+    users = [f"agent{i:02}" for i in range(21)]
+    company = make_company(rows=[person(user, queues="support") for user in users] + [person("nina")])
+    desk, watcher = Desk(company), await company.app("nina")
+    await log_in(company, *users)
+    await watcher.ok("follow", users="all", queues=["support"])
+    path = f"/v1/companies/{company.id}/queues/support"
+    wait_until(lambda: desk.broker.http("GET", path, token=desk.token).json["free"] == 21, "all are free")
+    call = unique("call")
+    claimed = desk.claimed(call, strategy="ring_all")
+    assert len(claimed) == 20
+    desk.report(call, 1, legs=[caller("nina")], queue="support")
+    assert desk.claimed(call, strategy="ring_all", exclude=[claimed[0], claimed[-1]]) == claimed[1:-1]
+    desk.report(call, 2, legs=[caller("nina"), leg(claimed[5], "active")], queue="support")
+    await board_shows(watcher, free=20, busy=1)
+    desk.report(call, 3, state="ended")
+    await board_shows(watcher, free=21)
+
+
 async def test_who_is_paused_busy_or_not_logged_in_is_not_claimed(company, desk):
     watcher = await ready(desk, company, "kari", "ola")
     ola = await company.app("ola", device="desk")
@@ -300,3 +321,45 @@ def test_queues_and_companies_that_are_not_ones_own(desk, make_company):
     is_problem(desk.broker.http("POST", f"/v1/companies/{other.id}/queues/sales/claims", token=desk.token,
                                 body=dict(call="c1")), 404, "not_found")
     is_problem(desk.claim("c1", token=desk.broker.token("kari", desk.company.id)), 403, "forbidden")
+
+
+async def test_redis_is_killed_amid_claims(start_broker, make_company):
+    """A claim whose answer was lost may have been made: asked again, it is the same; nobody has two, and all come back."""
+    broker = start_broker(store_timeout_ms=500)
+    users = [f"agent{i}" for i in range(6)]
+    company = make_company(broker=broker, rows=[person(user, queues="support") for user in users])
+    desk = Desk(company)
+    await ready(desk, company, *users)
+    calls, told, begun, killed = [unique("call") for _ in users], {}, threading.Event(), threading.Event()
+
+    def ask(call):
+        """Claims and gives back until Redis was killed; then, as a router that got no answer, asks until it has one."""
+        def has_one():
+            was_killed = killed.is_set()
+            try:
+                answer = desk.claim(call, lease_ms=120_000)
+                assert answer.status in (200, 201, 409, 503), answer.body
+                if answer.status in (200, 201) and not was_killed:
+                    desk.give_back(call)
+                    begun.set()
+            except OSError:
+                return False
+            if answer.status in (200, 201) and was_killed:
+                told[call] = answer.json["claims"][0]["user"]
+            return call in told
+        wait_until(has_one, "an agent for each call", 20)
+
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        asking = [pool.submit(ask, call) for call in calls]
+        wait_until(begun.is_set, "claims are under way")
+        broker.kill_redis()
+        killed.set()
+        for one in asking:
+            one.result()
+    assert sorted(told.values()) == users, told
+    for call, user in told.items():
+        assert desk.claimed(call) == [user], "the same claim"
+    for call in calls:
+        assert desk.give_back(call).status == 204
+    path = f"/v1/companies/{company.id}/queues/support"
+    wait_until(lambda: broker.http("GET", path, token=desk.token).json["free"] == len(users), "all are free again")

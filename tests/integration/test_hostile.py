@@ -12,7 +12,7 @@ import time
 import pytest
 
 import broker_process
-from broker_process import wait_until
+from broker_process import number, wait_until
 from conftest import person
 from ledig_client import App, RawSocket, encode
 from store_reader import Keys, redis_socket, stored
@@ -344,21 +344,35 @@ async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
 
 
 async def test_a_removal_outlives_a_restore(start_broker, make_company):
-    """The store goes back to the time before: who was removed is not shown again, and goes out of the store once more."""
+    """The store goes back to the time before: who was removed is not shown again, and goes out of the store once more,
+    and so does a queue with all that were in it."""
     broker = start_broker(verify_ms=100, grace_ms=100)
     company = make_company(broker=broker)
     ola, path, token = await company.app("ola"), f"/v1/companies/{company.id}", company.token("boss", "admin")
     assert "kari" in ola.profiles
+    await ola.ok("queue", queue="support", member=True)
+    number_entry, of_queue = f"ledig:number:{Keys(broker).hash(company.numbers['kari'])}", number()
+    assert broker.http("PATCH", f"{path}/queues/support", token=token, body=dict(numbers=[of_queue])).status == 200
+    queue_entry = f"ledig:number:{Keys(broker).hash(of_queue)}"
+    assert redis(broker, "GET", number_entry) and redis(broker, "GET", queue_entry)
     dump = await in_thread(dump_of, broker)
-    assert broker.http("DELETE", f"{path}/users/kari", token=token).status == 204
-    await ola.until(lambda: "kari" not in ola.profiles, "kari has left")
+    for entity in ("users/kari", "queues/support"):
+        assert broker.http("DELETE", f"{path}/{entity}", token=token).status == 204
+    await ola.until(lambda: "kari" not in ola.profiles and not ola.me.get("queues"), "kari and the queue have left")
+    assert not redis(broker, "GET", number_entry) and not redis(broker, "GET", queue_entry)
     mark = len(ola.frames)
     await rewind(broker, dump)
+
+    def are_gone():
+        return not any(stored(broker, company.id, kind, who) for kind, who in
+                       (("profile", "kari"), ("state", "kari"), ("access", "kari"), ("queue", "support")))
     await in_thread(wait_until, lambda: "removal_kept" in broker.log(), "the store's other history was met")
-    records = f"ledig:{{{company.id}}}:records"
-    await in_thread(wait_until, lambda: not [k for k in redis(broker, "HKEYS", records).split() if k.endswith(":kari")], "kari is out of the store")
-    await in_thread(wait_until, lambda: not redis(broker, "GET", f"ledig:number:{Keys(broker).hash(company.numbers['kari'])}"), "and the number free")
+    await in_thread(wait_until, are_gone, "kari and the queue are out of the store")
+    await in_thread(wait_until, lambda: not redis(broker, "GET", number_entry) and not redis(broker, "GET", queue_entry), "and the numbers free")
     assert not [p for frame in ola.frames[mark:] for p in frame.get("profiles") or [] if p[0] == "kari"], "nobody saw kari again"
-    # whoever comes under that id afterwards stays
-    assert broker.http("PUT", f"{path}/users/kari", token=token, body=dict(name="En annen")).status == 201
+    await ola.until(lambda: not ola.me.get("queues"), "none of one's own")
+    assert not stored(broker, company.id, "profile", "ola").get("q")
+    # who and what comes under these ids afterwards stays
+    assert broker.http("PUT", f"{path}/users/kari", token=token, body=dict(name="En annen", queues=["support"])).status == 201
     await ola.until(lambda: "kari" in ola.profiles)
+    assert broker.http("GET", f"{path}/queues/support", token=token).status == 200

@@ -297,6 +297,34 @@ def test_the_list_comes_in_pages(make_company):
         assert is_problem(office.http("GET", f"/users?{query}"), 400, "bad_request", field)
 
 
+def test_a_long_list_is_whole_and_in_order_while_people_leave(make_company):
+    """It is read in parts, between which others have their turn."""
+    users = [f"u{i:04}" for i in range(3000)]
+    office = Office(make_company(rows=[person(user, numbers=" ") for user in reversed(users)], consent=False))
+    leavers, stayers = users[::20], {user for i, user in enumerate(users) if i % 20}
+
+    def exported():
+        return [line.partition(",")[0] for line in office.http("GET", "/export").body.decode().splitlines()][1:]
+
+    def paged():
+        seen, after = [], ""
+        while after is not None:
+            page = office.done("GET", f"/users?limit=900{after}")
+            seen += [one["user"] for one in page["users"]]
+            after = f"&after={page['next']}" if "next" in page else None
+        return seen
+
+    assert exported() == users and paged() == users
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        leaving = [pool.submit(office.done, "DELETE", f"/users/{user}", status=204) for user in leavers]
+        while not all(future.done() for future in leaving):
+            for seen in (exported(), paged()):
+                assert seen == sorted(set(seen)) and stayers <= set(seen)
+        for future in leaving:
+            future.result()
+    assert exported() == paged() == sorted(stayers)
+
+
 def test_an_export_is_an_import(make_company):
     rows = [person("ola", name='Ola "Olle" Prøvesen, junior', numbers=[number(), number()], queues=["sales", "support"]),
             person("kari", name="Kari Ærlig", department="Drift, ute", role="switchboard"), person("nina", numbers=" ", department="", role="admin"),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from broker_process import unique
+from broker_process import number, unique
+from ledig_client import now_ms
 from test_claims import AGENTS, Desk, desk, ready  # noqa: F401 (a fixture)
 from test_http import Line
 from test_queue import board_shows
@@ -90,6 +91,23 @@ async def test_when_the_time_is_over_the_place_is_kept_for_the_next_question(com
     assert (await again).json["call"] == first, "it was first in line, and is still"
     desk.give_back(first)
     assert (await answers[1]).json["call"] == second
+
+
+async def test_a_routers_clock_gives_no_place_in_line(company, desk):
+    """Two routers whose clocks differ by minutes report their calls before they ask."""
+    watcher, kari = await kari_pauses(desk, company)
+    calls = {unique("call"): now_ms() + 240_000, unique("call"): now_ms() - 240_000}
+    futures = []
+    for call, at in calls.items():
+        desk.report(call, 1, legs=[dict(number=number(), state="active", caller=True)], queue="support", at=at)
+        futures.append(waiting(desk, call))
+        await board_shows(watcher, waiting=len(futures))
+    await kari.ok("queue", queue="support", member=True)
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    assert [future.done() for future in futures] == [True, False], "in the order in which they came"
+    for call in calls:
+        desk.report(call, 2, state="ended")
+    await asyncio.wait(futures)
 
 
 async def test_as_many_as_are_free_are_served_at_once(company, desk):
