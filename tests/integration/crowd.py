@@ -1,9 +1,9 @@
 """Clients that mean harm, or are broken: twenty kinds, drawn by a seed. A process of its own, so that it does not slow
 down those who measure.
 
-    crowd.py URL ROUTER_URL SEED COUNT SECONDS < {"token": …, "expired": …}
+    crowd.py URL ROUTER_URL SEED COUNT SECONDS RATE < {"token": …, "expired": …}
 
-Makes COUNT connections, or as many as fit into SECONDS, and prints how many of each kind, and how each ended."""
+Makes COUNT connections, RATE a second (0: as fast as they go), or as many as fit into SECONDS, and prints how many of each kind, and how each ended."""
 
 import collections
 import json
@@ -182,7 +182,8 @@ KINDS = ["connects_and_goes", "noise", "half_a_head", "huge_header", "many_heade
 
 def main():
     url, router_url, seed, count, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
-    tokens, deadline, done = json.load(sys.stdin), time.monotonic() + seconds, collections.Counter()
+    rate, began = float(sys.argv[6]), time.monotonic()
+    tokens, deadline, done = json.load(sys.stdin), began + seconds, collections.Counter()
     lock, numbers = threading.Lock(), iter(range(count))
 
     def run(thread):
@@ -193,6 +194,7 @@ def main():
             if number is None:
                 return
             kind = KINDS[number % len(KINDS)]
+            time.sleep(max(0, began + number / rate - time.monotonic()) if rate else 0)
             try:
                 getattr(crowd, kind)()
                 how = "through"
