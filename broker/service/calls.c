@@ -200,9 +200,11 @@ void calls_report(struct service *service, const char *subject, const char *comp
         answer_fault(report, &no_memory);
         return;
     }
+    int64_t now_ms = service_now_ms(service);
+    bool is_past = event->at_ms && event->at_ms < now_ms; /* of what lies ahead only the router's clock is to blame */
     report->change = (struct call_change){.event = &report->event,
                                           .call = report->call,
-                                          .at_ms = event->at_ms ? event->at_ms : service_now_ms(service),
+                                          .at_ms = is_past ? event->at_ms : now_ms,
                                           .users = report->user_list};
     footing_settle(&report->footing, subject, event->router, go_on, report);
 }

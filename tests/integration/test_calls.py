@@ -207,6 +207,22 @@ async def test_wrap_up_follows_a_queues_call_only(company, switch):
     await board_shows(ola, free=1, busy=0)
 
 
+async def test_a_router_whose_clock_is_ahead_makes_no_wrap_up_longer(company, switch):
+    ola, kari, call = await company.app("ola"), await company.app("kari"), unique("call")
+    await ola.ok("follow", users="all", queues=["support"])
+    await kari.ok("queue", queue="support", member=True)
+    await board_shows(ola, free=1)
+    answer = company.broker.http("PATCH", f"/v1/companies/{company.id}/queues/support", body=dict(wrap_up_ms=60_000),
+                                 token=company.token("boss", "admin"))
+    assert answer.status == 200, answer.body
+    ahead = now_ms() + 240_000
+    switch.report(call, 1, user="kari", state="active", queue="support", at=ahead)
+    await board_shows(ola, busy=1)
+    switch.report(call, 2, state="ended", at=ahead + 1000)
+    row = await ola.sees("kari", activity="wrap_up")
+    assert row["until"] <= now_ms() + 60_000 and row["since"] <= now_ms() + 1000, row
+
+
 def is_stored(company, call):
     """Whether the call's record stands in Redis, and is no tombstone."""
     return stored(company.broker, company.id, "call", call) is not None
