@@ -105,7 +105,8 @@ static int change(struct company *company, const struct change *change) {
     case RECORD_ACCESS:
         return change_admission(change);
     case RECORD_NONE:
-    case RECORD_PAST_CALL: /* stands in a log */
+    case RECORD_PAST_CALL: /* these stand in logs */
+    case RECORD_ACTIVITY:
     case RECORD_KIND_COUNT:
         break;
     }

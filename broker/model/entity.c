@@ -50,7 +50,8 @@ const void *entity_record(const struct company *company, const struct entity *en
     case RECORD_ACCESS:
         return NULL; /* what is secret in it is not held */
     case RECORD_NONE:
-    case RECORD_PAST_CALL: /* stands in a log */
+    case RECORD_PAST_CALL: /* these stand in logs */
+    case RECORD_ACTIVITY:
     case RECORD_KIND_COUNT:
         break;
     }

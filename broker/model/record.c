@@ -113,6 +113,8 @@ const char *record_id(const struct record *record) {
         return record->call.id;
     case RECORD_PAST_CALL:
         return record->past_call.call;
+    case RECORD_ACTIVITY:
+        return record->activity.what;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
@@ -154,6 +156,14 @@ void call_log_name(const struct entity_names *names, const char *user, char name
 
 void queue_log_name(const struct entity_names *names, const char *queue, char name[static CALL_LOG_BYTES_MAX]) {
     log_name(names, QUEUE_LOG_PREFIX, queue, name);
+}
+
+void activity_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]) {
+    log_name(names, ACTIVITY_LOGS_PREFIX ":", user, name);
+}
+
+bool activity_log_is(const char *name) {
+    return strncmp(name, ACTIVITY_LOGS_PREFIX ":", strlen(ACTIVITY_LOGS_PREFIX ":")) == 0;
 }
 
 bool queue_log_is(const char *name) {

@@ -28,6 +28,7 @@ enum record_kind {
     RECORD_QUEUE,
     RECORD_CALL,
     RECORD_PAST_CALL,
+    RECORD_ACTIVITY,
     RECORD_KIND_COUNT
 };
 
@@ -108,6 +109,11 @@ void entity_hash(const struct entity_names *names, const char *id, char hash[sta
 void call_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]);
 void queue_log_name(const struct entity_names *names, const char *queue, char name[static CALL_LOG_BYTES_MAX]);
 bool queue_log_is(const char *name);
+
+/* Of what was done about a person's data and access; likewise. */
+#define ACTIVITY_LOGS_PREFIX "activity"
+void activity_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]);
+bool activity_log_is(const char *name);
 
 /* The kind stays readable in every name. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);

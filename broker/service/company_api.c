@@ -1,5 +1,6 @@
 #include "broker/service/company_api.h"
 #include "broker/model/schedule.h"
+#include "broker/service/company_terms.h"
 #include "broker/service/history.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
@@ -11,7 +12,8 @@ struct said { /* by the body, where it says anything of the field */
     const char *zone, *schedule, *off_work;
     bool no_departments;       /* of those that there are, but for … */
     int64_t call_history_days; /* 0 = the default */
-    struct list departments;   /* struct department_schedule; one without a schedule shall have none any more */
+    struct company_terms terms;
+    struct list departments; /* struct department_schedule; one without a schedule shall have none any more */
 };
 
 /* ---- PUT, PATCH ---- */
@@ -66,7 +68,8 @@ static bool read_body(struct edit *edit, struct json_reader *reader) {
     if (!said) return json_reader_fail(reader, NULL, "out of memory");
     return edit_read_name(edit, reader, false) && read_zone(edit, reader, said) &&
            json_reader_id(reader, edit->document, "schedule", &said->schedule) && read_off_work(edit, reader, said) &&
-           read_call_history_days(edit, reader, said) && read_departments(edit, reader, said);
+           read_call_history_days(edit, reader, said) && read_departments(edit, reader, said) &&
+           company_terms_read(edit, reader, &said->terms);
 }
 
 static bool set_text(const struct edit *edit, const char *field, const char **to, const char *text) {
@@ -138,6 +141,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
         company->call_history_days = said->call_history_days;
         changes = true;
     }
+    changes |= company_terms_merge(edit, &said->terms, company);
     int result = edit_says(edit, "departments") ? set_departments(edit, &company->departments, arena) : 0;
     if (result >= 0 && !changes && result == 0) return UPDATE_NOTHING;
     if (result >= 0) result = check(edit, company);
@@ -156,8 +160,8 @@ static void commit(struct edit *edit) {
 }
 
 static const char *const fields[] = {
-    "name",    "zone",      "schedule", "departments", "off_work", "call_history_days",
-    "company", "schedules", "users",    "queues",      "version",  NULL}; /* the last five as a GET gave them */
+    COMPANY_TERMS_FIELDS, "name",  "zone",   "schedule", "departments", "off_work", "call_history_days", "company",
+    "schedules",          "users", "queues", "version",  NULL}; /* the last five as a GET gave them */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -182,15 +186,15 @@ static void answer(const struct look *look) {
     const struct company_record *settings = company_settings(company);
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
-    http_answer_json(
-        look->exchange, 200,
-        json_pack("{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
-                  "zone", settings->zone, "schedule", settings->schedule, "departments", departments_of(settings),
-                  "off_work", settings->off_work, "call_history_days",
-                  (json_int_t)(settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT),
-                  "schedules", (json_int_t)settings->schedules.count, "users",
-                  (json_int_t)company_member_count(company), "queues", queues, "version",
-                  (json_int_t)company_version(company)));
+    json_t *document = json_pack(
+        "{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name, "zone",
+        settings->zone, "schedule", settings->schedule, "departments", departments_of(settings), "off_work",
+        settings->off_work, "call_history_days",
+        (json_int_t)(settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT), "schedules",
+        (json_int_t)settings->schedules.count, "users", (json_int_t)company_member_count(company), "queues", queues,
+        "version", (json_int_t)company_version(company));
+    if (document) company_terms_tell(settings, document);
+    http_answer_json(look->exchange, 200, document);
 }
 
 void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {

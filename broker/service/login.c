@@ -1,3 +1,4 @@
+#include "broker/service/activity.h"
 #include "broker/service/hashing.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
@@ -97,6 +98,60 @@ void login_commit(struct login *login, update_apply apply_, void (*committed)(st
                     ? LEDIG_EUNAVAILABLE
                     : update_start(login->service, login->company, targets, 2, apply, on_committed, login);
     if (error) login_refuse(login, LEDIG_EUNAVAILABLE, NULL, NULL);
+}
+
+/* ---- What the person is told of ---- */
+
+#define REFUSED_TOLD 5 /* in a row: more than a slip of the finger */
+
+int login_note(const struct login *login, struct update_entity *profile, const char *what, const char *device,
+               struct arena *arena) {
+    const char *kept = device ? arena_text(arena, device, strlen(device)) : NULL;
+    if (device && !kept) return LEDIG_ENO_MEMORY;
+    return activity_note(profile,
+                         &(struct activity_record){.what = what, .at = service_now_ms(login->service), .device = kept},
+                         NULL, arena);
+}
+
+struct refusal {
+    char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
+    int64_t now_ms;
+};
+
+static bool is_told(int64_t count) {
+    while (count > REFUSED_TOLD && count % 2 == 0)
+        count /= 2;
+    return count == REFUSED_TOLD;
+}
+
+static int apply_refusal(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    const struct refusal *refusal = arg;
+    struct access_record *access = &entities[1].next.access;
+    (void)count;
+    if (!entities[0].current || !entities[1].current || !access->password) return UPDATE_NOTHING;
+    access->refused++;
+    entities[1].action = STORE_WRITE;
+    if (!is_told(access->refused)) return 0;
+    struct activity_record activity = {.what = "login_refused", .at = refusal->now_ms, .times = access->refused};
+    return activity_note(&entities[0], &activity, NULL, arena);
+}
+
+static void on_refusal_kept(void *arg, int error, uint64_t version) {
+    (void)error; /* it was answered before; and nobody learns how that went */
+    (void)version;
+    free(arg);
+}
+
+void login_count_refused(const struct login *login) {
+    struct refusal *refusal = malloc(sizeof *refusal);
+    struct update_target targets[] = {{RECORD_PROFILE, login->user}, {RECORD_ACCESS, login->user}};
+    if (!refusal) return;
+    strcpy(refusal->company, login->company);
+    strcpy(refusal->user, login->user);
+    refusal->now_ms = login->now_ms;
+    if (login->service->closing ||
+        update_start(login->service, refusal->company, targets, 2, apply_refusal, on_refusal_kept, refusal) != 0)
+        free(refusal);
 }
 
 /* ---- Devices ---- */
@@ -207,8 +262,10 @@ static int apply_login(void *arg, struct update_entity *entities, size_t count, 
     login->refused = !password || strcmp(password, login->stored) != 0; /* it was changed meanwhile */
     if (login->refused) return UPDATE_NOTHING;
     if (login->fresh[0]) access->next.access.password = login->fresh;
+    access->next.access.refused = 0;
     access->action = STORE_WRITE;
-    return login_add_device(login, &access->next.access, arena);
+    int error = login_note(login, &entities[0], "login", login->device, arena);
+    return error ? error : login_add_device(login, &access->next.access, arena);
 }
 
 static void on_rehashed(void *arg, const char *hash) {
@@ -220,7 +277,9 @@ static void on_rehashed(void *arg, const char *hash) {
 static void on_compared(void *arg, const char *hash) {
     struct login *login = arg;
     if (!hash) {
-        login_refuse_all(login);
+        http_problem(login->exchange, LEDIG_EUNAUTHORIZED, NULL, NULL);
+        login_count_refused(login); /* after the answer, whose time says nothing */
+        login_close(login);
         return;
     }
     login_make(login);

@@ -58,6 +58,14 @@ void login_make(struct login *login);
 /* Commits [profile, access] by `apply`, then calls `committed`; on an error it answers. */
 void login_commit(struct login *login, update_apply apply, void (*committed)(struct login *login));
 
+/* To be called from such an `apply`: notes in the person's own log what is done. `device`: which, or NULL. */
+int login_note(const struct login *login, struct update_entity *profile, const char *what, const char *device,
+               struct arena *arena);
+
+/* A wrong password, where it was answered already: counts it, and tells the person of the fifth in a row, the tenth,
+ * the twentieth, … */
+void login_count_refused(const struct login *login);
+
 /* The devices of an access record, to be changed: a copy in `arena` with room for one more. NULL: out of memory. */
 struct device_known *login_devices(const struct access_record *access, struct arena *arena);
 

@@ -19,6 +19,13 @@ struct update_past_call {
     struct record record; /* RECORD_PAST_CALL */
 };
 
+/* Something that was done about a person's data or access, for the log of the person whose profile it hangs on. */
+struct update_activity {
+    const struct update_activity *next;
+    const char *once;     /* of entries that say the same here, the first is kept; NULL: each is */
+    struct record record; /* RECORD_ACTIVITY */
+};
+
 struct update_entity {
     const struct record *current; /* NULL: never written, taken out, or a tombstone */
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
@@ -27,6 +34,9 @@ struct update_entity {
     /* Of a profile that stands: kept in the person's own log of calls, beside the change; or that log is destroyed. */
     const struct update_past_call *past_calls;
     bool forgets_calls;
+    /* Likewise, and their log has its own key, made with the first entry. */
+    const struct update_activity *activities;
+    bool forgets_activities;
     /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
     const char *counts_for;
     int64_t counts_at_ms;
