@@ -64,14 +64,14 @@ static void append_text(struct buffer *out, const char *text) {
     buffer_append(out, text, strlen(text));
 }
 
-static void write_people(struct buffer *out, uint32_t company, uint32_t people) {
+static void write_people(struct buffer *out, uint32_t company, uint32_t people, const char *queue) {
     append_text(out, "user,name,numbers,department,role,queues\n");
     for (uint32_t i = 0; i < people; i++) {
         char line[160], user[EMPLOYER_ID_CHARS], number[EMPLOYER_NUMBER_CHARS];
         employer_person(i, user);
         employer_number(company, i, number);
-        snprintf(line, sizeof line, "%s,Person %05u,%s,Department %u,member,\n", user, (unsigned)i, number,
-                 (unsigned)(i / 50));
+        snprintf(line, sizeof line, "%s,Person %05u,%s,Department %u,member,%s\n", user, (unsigned)i, number,
+                 (unsigned)(i / 50), queue ? queue : "");
         append_text(out, line);
     }
 }
@@ -128,7 +128,7 @@ int employer_import(const struct employer *employer, uint32_t number, uint32_t p
     int error = employer_token(employer, number, "bench-admin", ROLE_ADMIN, token);
     if (error != 0) return complain(error, "no token: %s", ledig_error_meaning(error));
     struct buffer body = {0}, request = {0};
-    write_people(&body, number, people);
+    write_people(&body, number, people, employer->queue);
     char head[LEDIG_TOKEN_CHARS_MAX + 512];
     snprintf(head, sizeof head,
              "POST /v1/companies/%s/import HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"

@@ -13,6 +13,7 @@
 struct employer {
     const struct subject *subject;
     struct token_key *key;
+    const char *queue; /* to which everybody is assigned; NULL = none */
 };
 
 /* Opens the broker's key. 0, or an error after a complaint. */

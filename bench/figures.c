@@ -253,7 +253,8 @@ static int draw_latency(const struct scenario *scenario, const json_t *report) {
 static int publish(const struct scenario *scenario, const json_t *report) {
     const struct plan *plan = &scenario->plan;
     int error = plan->json ? report_write(report, plan->json) : 0;
-    if (error == 0 && plan->svg && scenario->crowd.latency_us.total > 0 && !scenario->draws_itself)
+    if (error == 0 && plan->svg && (scenario->crowd.latency_us.total > 0 || scenario->further_count > 0) &&
+        !scenario->draws_itself)
         error = draw_latency(scenario, report);
     return error;
 }

@@ -79,6 +79,17 @@ static const struct entry entries[] = {
       .seconds = 10,
       .spreads = true,
       .asks = true}},
+    {"claim",
+     "calls of many queues are given to agents, beside the bare commit",
+     "Calls of many queues are given to agents",
+     claim_run,
+     {.subscribers = 800,
+      .companies = 100,
+      .publishers = CROWD_PUBLISHERS_MAX,
+      .connections = 128,
+      .seconds = 16,
+      .sides = 2,
+      .claims = true}},
     {"mixed",
      "a working day in a few seconds: arrivals, meetings, lunches, phones that change network",
      "A working day in a few seconds",
@@ -112,7 +123,8 @@ static const char tail[] =
     "                    beyond it until half of those who stall are dropped (2 minutes in all); grow makes at least "
     "20\n"
     "                    changes of each size; --against-limit gives as much to the loop again\n"
-    "  --companies N     that subscribers are spread over (fanout, ask: 1; idle: one for each 100; storm: 150)\n"
+    "  --companies N     that subscribers are spread over (fanout, ask: 1; idle: one for each 100; storm: 150;\n"
+    "                    claim: 100)\n"
     "  --people N        of each company (not mixed; as many as subscribers, at most 1,000; burst 10,000)\n"
     "  --publishers N    people of each company who change (not mixed; 16; ask 100, grow 8; burst, idle and peers "
     "all)\n"
@@ -124,7 +136,7 @@ static const char tail[] =
     "  --stalled N       subscribers that stop reading (stall: a tenth)\n"
     "  --watchers N      subscribers that stay connected (storm: 1,000 of 16,000)\n"
     "  --changes R       a second in all, while questions are asked (ask: 20)\n"
-    "  --connections N   over which questions are asked (ask: 32)\n"
+    "  --connections N   over which is asked (ask: 32; claim: 128)\n"
     "  --saturate        the next question as soon as a connection is free: the most answers a second (ask)\n"
     "  --seed N          of what happens at random: the same for the same seed (ask, mixed: 1)\n"
     "\n"

@@ -22,26 +22,27 @@
 #define IDLE_COMPANY 100 /* subscribers of each company of `idle`, where it is not said */
 
 #define AGAINST_LIMIT "fanout --against-limit"
+#define AGAINST_NGINX "ask --against-nginx"
 
 /* Options that not all scenarios have, and those that do. */
 static const struct {
     const char *option, *scenarios;
 } limited[] = {
-    {"companies", "fanout, idle, storm, ask"},
+    {"companies", "fanout, idle, storm, ask, claim"},
     {"publishers", "fanout, " AGAINST_LIMIT ", burst, latency, idle, storm, stall, grow, ask, peers"},
     {"people", "fanout, " AGAINST_LIMIT ", burst, latency, idle, storm, stall, grow, ask, peers"},
     {"rate", "fanout, latency, storm, stall, grow, ask"},
     {"changes", "ask"},
-    {"connections", "ask"},
+    {"connections", "ask, claim"},
     {"saturate", "ask"},
     {"against-nginx", "ask"},
     {"seed", "ask, mixed"},
-    {"rounds", AGAINST_LIMIT ", burst, latency, ask, peers"},
+    {"rounds", AGAINST_LIMIT ", burst, latency, " AGAINST_NGINX ", claim, peers"},
     {"stalled", "stall"},
     {"watchers", "storm"},
     {"generators", "fanout, idle, storm, ask, mixed"},
     {"tls", "fanout, " AGAINST_LIMIT ", burst, latency, idle, storm, stall, grow, ask, mixed"},
-    {"svg", "fanout, " AGAINST_LIMIT ", burst, latency, storm, stall, grow, ask, mixed"},
+    {"svg", "fanout, " AGAINST_LIMIT ", burst, latency, storm, stall, grow, ask, claim, mixed"},
     {"url",
      "fanout, " AGAINST_LIMIT ", burst, idle, storm, grow, ask, mixed, peers"}, /* the others look at or set more */
 };
@@ -67,6 +68,7 @@ static bool has_what_was_said(const struct plan *plan) {
     }
     for (uint32_t i = 0; i < sizeof limited / sizeof *limited; i++) {
         if (!(plan->said >> i & 1) || is_among(limited[i].scenarios, name)) continue;
+        if (plan->against_nginx && is_among(limited[i].scenarios, AGAINST_NGINX)) continue;
         complain(0, "%s has no --%s: that is for %s", name, limited[i].option, limited[i].scenarios);
         return false;
     }
@@ -132,6 +134,7 @@ static void fill_in(struct plan *plan, const struct plan *usual) {
     plan->spreads = usual->spreads && !plan->against_limit;
     plan->storms = usual->storms;
     plan->asks = usual->asks;
+    plan->claims = usual->claims;
     plan->is_mixed = usual->is_mixed;
     fill(&plan->connections, usual->connections);
     fill(&plan->seed, 1);

@@ -36,6 +36,7 @@ struct plan {
     bool spreads;               /* may be played by several processes */
     bool is_mixed;              /* companies of different sizes, of people who may have two devices */
     bool asks;                  /* those who publish are in the first process, all others in further ones */
+    bool claims;                /* everybody is an agent of a queue */
     bool storms; /* those who storm are in processes of their own, so that the watchers are read in time */
     const char *url, *router_url, *data; /* of a broker that runs already, or NULL */
     const char *json;                    /* file, "-", or NULL */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define EVENTS 64
-#define REQUEST_BYTES_MAX (LEDIG_TOKEN_CHARS_MAX + SUBJECT_HOST_CHARS + 256)
+#define REQUEST_BYTES_MAX (LEDIG_TOKEN_CHARS_MAX + SUBJECT_HOST_CHARS + 512)
 #define CONNECT_S 10 /* blocking, on its own line: a listener on the same machine answers at once */
 
 struct router_line {
@@ -84,13 +84,19 @@ void router_close(struct router *router) {
 
 /* ---- Asking ---- */
 
+static int ask_route(const struct router *router, const struct question *question, char *request, size_t size) {
+    char number[EMPLOYER_NUMBER_CHARS];
+    employer_number(question->company, question->person, number);
+    int length =
+        snprintf(request, size, "GET /v1/route?to=%%2B%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
+                 number + 1, router->endpoint->host, router->token);
+    return length >= 0 && (size_t)length < size ? length : LEDIG_ETOO_LARGE;
+}
+
 static int send_question(const struct router *router, const struct router_line *line) {
-    char request[REQUEST_BYTES_MAX], number[EMPLOYER_NUMBER_CHARS];
-    employer_number(line->question.company, line->question.person, number);
-    int length = snprintf(request, sizeof request,
-                          "GET /v1/route?to=%%2B%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n",
-                          number + 1, router->endpoint->host, router->token);
-    if (length < 0 || (size_t)length >= sizeof request) return LEDIG_ETOO_LARGE;
+    char request[REQUEST_BYTES_MAX];
+    int length = (router->compose ? router->compose : ask_route)(router, &line->question, request, sizeof request);
+    if (length < 0) return length;
     return send(line->descriptor, request, (size_t)length, MSG_NOSIGNAL) == length ? 0 : LEDIG_EIO;
 }
 
@@ -159,7 +165,9 @@ static bool take_answer(struct router *router, uint32_t number) {
     }
     const struct question question = line->question;
     line->ends = strcasestr(head, "\r\nconnection: close") != NULL;
-    json_t *document = strncmp(head, "HTTP/1.1 200 ", 13) == 0 ? json_loadb(body, length, 0, NULL) : NULL;
+    router->status = strncmp(head, "HTTP/1.1 ", 9) == 0 ? atoi(head + 9) : 0;
+    bool has_document = router->status == 200 || router->status == 201;
+    json_t *document = has_document ? json_loadb(body, length, 0, NULL) : NULL;
     line->length = 0;
     if (line->ends) hang_up(line);
     router->body_bytes = length;

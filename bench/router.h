@@ -1,5 +1,6 @@
 /* The router of a bench: kept-alive HTTP connections to the routers' port, each with at most one question under way,
- * GET /v1/route?to=NUMBER. It reads each answer whole and hands it on, and knows nothing of what it means.
+ * GET /v1/route?to=NUMBER where nothing else is composed. It reads each answer whole and hands it on, and knows nothing
+ * of what it means.
  *
  * A connection that the broker closed while it had nothing to do, as any HTTP server may (RFC 9112, section 9.5), is
  * made anew with the next question; a question that was cut off before the first byte of its answer is asked once more.
@@ -17,6 +18,7 @@
 
 struct question {
     uint32_t company, person;
+    uint32_t desk;   /* the caller's, too */
     int64_t due_ns;  /* when it should have been sent (monotonic) */
     int64_t sent_ns; /* when it was; set by router_ask */
     /* The caller's, to hold the answer against, as it was when the question was sent: */
@@ -24,10 +26,14 @@ struct question {
     int64_t version;             /* of the company, seen in an answer */
 };
 
-/* An answer, or NULL where it was none: another status than 200, or no JSON object. `document` is lent. */
+/* An answer, or NULL where it was none: another status than 200 or 201, or no JSON object. `document` is lent. */
 typedef void (*router_answer)(void *arg, const struct question *question, const json_t *document);
 
 struct router_line;
+struct router;
+
+/* Writes a request with its head. How long it is, or LEDIG_ETOO_LARGE. */
+typedef int (*router_compose)(const struct router *router, const struct question *question, char *request, size_t size);
 
 struct router {
     const struct endpoint *endpoint;
@@ -37,10 +43,12 @@ struct router {
     uint32_t lines, idle;
     uint32_t *idle_line; /* the first `idle` of these; the latest to become so is taken first */
     uint64_t sent, answered;
-    size_t body_bytes;    /* of the last answer */
-    uint64_t reopened;    /* connections made again */
-    uint64_t asked_again; /* questions sent a second time */
-    uint32_t cut_off;     /* questions that got no answer; the run should end */
+    size_t body_bytes;      /* of the last answer */
+    int status;             /* likewise */
+    router_compose compose; /* NULL: GET /v1/route; set after router_open */
+    uint64_t reopened;      /* connections made again */
+    uint64_t asked_again;   /* questions sent a second time */
+    uint32_t cut_off;       /* questions that got no answer; the run should end */
     router_answer answer;
     void *arg;
 };

@@ -86,6 +86,7 @@ int scenario_open(struct scenario *scenario, const struct plan *plan) {
     if (error == 0) error = open_tls(scenario);
     if (error == 0) error = employer_open(&scenario->employer, &scenario->subject);
     if (error == 0 && cores_pin(scenario->cores.generator) != 0) error = complain(LEDIG_EIO, "cannot choose a core");
+    if (plan->claims) scenario->employer.queue = SCENARIO_QUEUE;
     scenario->group_count = scenario_group(plan, scenario->groups);
     return error ? error : import_all(scenario);
 }

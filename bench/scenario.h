@@ -11,6 +11,7 @@
 
 #define SCENARIO_FURTHER_MAX 3
 #define SCENARIO_GROUPS_MAX 3
+#define SCENARIO_QUEUE "support" /* of each company, where calls are claimed */
 
 struct scenario {
     struct plan plan;
@@ -58,6 +59,7 @@ double stall_fill_ms(uint32_t stalled, uint32_t people);
 /* The scenarios. Each returns the program's exit code. */
 int fanout_run(struct scenario *scenario);
 int ask_run(struct scenario *scenario);
+int claim_run(struct scenario *scenario);
 int against_limit_run(struct scenario *scenario);
 int burst_run(struct scenario *scenario);
 int grow_run(struct scenario *scenario);

@@ -69,6 +69,8 @@ static const struct key keys[] = {
      "a worker that is silent for so long is dead; the same on all machines"},
     {"router-lease-ms", MS_, AT(router_lease_ms), 100, 600000, "30000", "MS",
      "a router that is silent for so long has ended, and its calls with it. The same on all machines"},
+    {"number-sweep-ms", MS_, AT(number_sweep_ms), 100, MS_MOST, "600000", "MS",
+     "the index of numbers is looked through this often"},
     {"history-sweep-ms", MS_, AT(history_sweep_ms), 100, MS_MOST, "3600000", "MS",
      "between two looks for call histories that are over their age"},
     {"log-level", LEVEL_, AT(log_level), 0, 0, "info", "LEVEL", "debug, info, warning or error"},

@@ -32,7 +32,7 @@ struct config {
     char user[CONFIG_USER_BYTES];       /* to become when started as root */
     uint32_t workers;
     uint32_t store_timeout_ms, verify_ms, hello_ms, ping_ms, background_ms, grace_ms, slice_ms, flush_ms, stall_ms,
-        idle_ms, lease_ms, router_lease_ms, history_sweep_ms, tls_look_ms;
+        idle_ms, lease_ms, router_lease_ms, history_sweep_ms, number_sweep_ms, tls_look_ms;
     char log_level[16];
     char worker[16]; /* set by the supervisor for its children: "app" or "router" */
     uint32_t index;

@@ -123,6 +123,7 @@ static void on_child_changed(void *arg) {
     if (supervisor->announced) publish(supervisor);
     if (supervisor->announced || !all_ready(supervisor)) return;
     supervisor->announced = true;
+    if (geteuid() == 0) log_event(LOG_WARNING, "runs_as_root", "better=\"--user NAME\"");
     publish(supervisor);
     struct urls urls;
     print_urls(supervisor->config, &urls);
@@ -422,10 +423,8 @@ static int start(struct supervisor *supervisor) {
         return fail(
             "--origins must be SCHEME://HOST or SCHEME://HOST:PORT, one or several with spaces between them, and "
             "nothing behind: https://app.example.com");
-    bool is_root = geteuid() == 0;
-    if (exposure_check(config, is_root, why, sizeof why) != 0 || privileges_begin(config, why, sizeof why) != 0)
+    if (exposure_check(config, geteuid() == 0, why, sizeof why) != 0 || privileges_begin(config, why, sizeof why) != 0)
         return fail(why);
-    if (is_root && geteuid() == 0) log_event(LOG_WARNING, "runs_as_root", "better=\"--user NAME\"");
     if (check_password_file(config->redis_password_file) || check_certificates(config)) return 1;
     if (data_dir_open(config->data, why, sizeof why) != 0) return fail(why);
     if (open_key(config) || open_vault(config) || reserve(&config->listen, "listen", &supervisor->reserved[0]) ||

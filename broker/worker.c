@@ -175,6 +175,7 @@ static int open_service(struct worker *worker) {
                                       .lease_ms = config->lease_ms,
                                       .router_lease_ms = config->router_lease_ms,
                                       .history_sweep_ms = config->history_sweep_ms,
+                                      .number_sweep_ms = config->number_sweep_ms,
                                       .serves_apps = worker->serves_apps,
                                       .metrics = &worker->metrics,
                                       .vault = worker->vault};

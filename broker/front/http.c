@@ -231,8 +231,17 @@ static bool is_own_head(const struct http_session *session, const uint8_t *bytes
            bytes[name_length + 1] == '/';
 }
 
+/* Of what OpenSSL has read from the socket the loop does not tell, and libwebsockets (4.1) reads on by itself only
+ * once.
+ */
+static void have_rest_read(struct http_session *session) {
+    SSL *ssl = lws_get_ssl(session->wsi);
+    if (ssl && SSL_pending(ssl) > 0) call_back_soon(session);
+}
+
 static int on_body(struct http_session *session, const uint8_t *bytes, size_t length) {
     const struct http_server *server = lws_context_user(lws_get_context(session->wsi));
+    have_rest_read(session);
     if (session->lingers) {
         session->discarded += length;
         return session->discarded > server->body_bytes_max ? -1 : 0;

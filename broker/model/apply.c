@@ -105,8 +105,9 @@ static int change(struct company *company, const struct change *change) {
     case RECORD_ACCESS:
         return change_admission(change);
     case RECORD_NONE:
-    case RECORD_PAST_CALL: /* these stand in logs */
-    case RECORD_ACTIVITY:
+    case RECORD_PAST_CALL:
+    case RECORD_AUDIT:
+    case RECORD_ACTIVITY: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;
     }

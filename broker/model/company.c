@@ -29,6 +29,7 @@ void company_close(struct company *company) {
     struct queue *queue, *next_queue;
     HASH_ITER(hh, company->queues, queue, next_queue)
     queue_free(company, queue);
+    free(company->cards);
     free(company->settings);
     free(company->work);
     change_list_close(&company->list);
@@ -223,6 +224,12 @@ bool company_has_queue(const struct company *company, const char *id) {
 const char *company_queue_by_number(const struct company *company, const char *text) {
     const struct number *number = number_find(company, text);
     return number != NULL && number->queue != NULL ? number->queue->id : NULL;
+}
+
+void company_search(const struct company *company, const struct search *search,
+                    bool (*look)(void *arg, const struct member *member), void *arg) {
+    for (size_t i = 0; i < company->members_count; i++)
+        if (search_may_fit(search, &company->cards[i].marks) && !look(arg, company->cards[i].member)) return;
 }
 
 size_t company_member_count(const struct company *company) {

@@ -113,6 +113,12 @@ void company_each_member(const struct company *company, void (*tell)(void *arg, 
                          void *arg);
 void company_each_queue(const struct company *company, void (*tell)(void *arg, const struct queue_record *queue),
                         void *arg);
+
+/* Those who may fit what somebody looks for, by their marks, in no order, until `look` returns false: search_rank has
+ * the last word. `look` must not change the company. */
+struct search;
+void company_search(const struct company *company, const struct search *search,
+                    bool (*look)(void *arg, const struct member *member), void *arg);
 size_t company_member_count(const struct company *company);
 
 const char *member_user(const struct member *member);

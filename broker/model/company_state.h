@@ -8,6 +8,7 @@
 
 #include "broker/model/agenda.h"
 #include "broker/model/company.h"
+#include "broker/model/search.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -74,6 +75,7 @@ struct member {
     struct agenda_item due;
     uint64_t shown_since; /* revision with which the profile came, or may have come to name other hours: the member row
                              is no older */
+    size_t card;          /* its number among the cards, while there is a profile */
     struct duty *duties;  /* one for each log-in of the state, in its order; NULL = none */
     char user[];
 };
@@ -82,6 +84,11 @@ struct duty { /* one person is logged in to one queue: so a queue knows its own,
     struct member *member;
     struct queue *queue;
     struct duty *previous, *next; /* of the queue; utlist */
+};
+
+struct card { /* of one who has a profile; they lie close together, so that all can be looked through */
+    struct search_marks marks;
+    struct member *member;
 };
 
 enum seat { SEAT_FREE, SEAT_BUSY, SEAT_WRAP_UP, SEAT_COUNT }; /* of one who is logged in */
@@ -132,10 +139,11 @@ struct company {
     struct call *calls; /* utlist */
     struct entity *settings_entity;
     struct company_record *settings;
-    const struct zone_source *zones;   /* NULL: only UTC is known */
-    struct work_hours *work;           /* one a schedule, in the order of the settings */
-    size_t members_count;              /* with a profile */
-    size_t entries_count, items_count; /* that may stand in the list and the agenda */
+    const struct zone_source *zones; /* NULL: only UTC is known */
+    struct work_hours *work;         /* one a schedule, in the order of the settings */
+    struct card *cards;
+    size_t members_count, cards_capacity; /* with a profile */
+    size_t entries_count, items_count;    /* that may stand in the list and the agenda */
     struct change_list list;
     struct agenda agenda;
     struct queue *touched;         /* whose figures may have changed */
@@ -197,6 +205,10 @@ void member_free(struct company *company, struct member *member);
 int work_set_settings(struct company *company, struct company_record *settings);
 void work_find(struct company *company, struct member *member); /* for a profile or settings that are new */
 const struct hours *work_hours(const struct company *company, const struct member *member, int64_t now_ms);
+/* card.c */
+int card_reserve(struct company *company); /* before somebody comes, so that card_set cannot fail; LEDIG_ENO_MEMORY */
+void card_set(struct company *company, struct member *member, const struct profile_record *before);
+void card_give_back(struct company *company, struct member *member);
 
 /* queue.c */
 struct queue *queue_find(const struct company *company, const char *id);

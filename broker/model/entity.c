@@ -50,8 +50,9 @@ const void *entity_record(const struct company *company, const struct entity *en
     case RECORD_ACCESS:
         return NULL; /* what is secret in it is not held */
     case RECORD_NONE:
-    case RECORD_PAST_CALL: /* these stand in logs */
-    case RECORD_ACTIVITY:
+    case RECORD_PAST_CALL:
+    case RECORD_AUDIT:
+    case RECORD_ACTIVITY: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;
     }

@@ -61,7 +61,10 @@ static void entity_leave(struct company *company, struct entity *entity) {
 
 /* Entities that are not there go with the member. */
 void member_free(struct company *company, struct member *member) {
-    if (member->profile != NULL) numbers_give(company, &member->profile->numbers, member, NULL);
+    if (member->profile != NULL) {
+        numbers_give(company, &member->profile->numbers, member, NULL);
+        card_give_back(company, member);
+    }
     agenda_set(&company->agenda, &member->due, NEVER);
     entry_unlist(company, &member->profile_entry);
     entry_unlist(company, &member->state_entry);
@@ -225,13 +228,16 @@ int member_set_profile(struct company *company, struct member *member, struct pr
                        uint64_t revision, bool contiguous, int64_t now_ms) {
     struct profile_record *before = member->profile;
     const struct work_hours *work = member->work;
+    if (profile != NULL && before == NULL && card_reserve(company) != 0) {
+        free(profile);
+        return LEDIG_ENO_MEMORY;
+    }
     queues_count(company, member, false);
     if (before != NULL) numbers_give(company, &before->numbers, member, NULL);
     member->profile = profile;
     work_find(company, member);
     int error = profile != NULL ? numbers_take(company, &profile->numbers, member, NULL) : 0;
-    company->members_count += profile != NULL;
-    company->members_count -= before != NULL;
+    card_set(company, member, before);
     if (profile == NULL)
         leave(company, member, revision);
     else if (before == NULL)

@@ -113,6 +113,8 @@ const char *record_id(const struct record *record) {
         return record->call.id;
     case RECORD_PAST_CALL:
         return record->past_call.call;
+    case RECORD_AUDIT:
+        return record->audit.actor;
     case RECORD_ACTIVITY:
         return record->activity.what;
     case RECORD_NONE:
@@ -170,6 +172,16 @@ bool queue_log_is(const char *name) {
     return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
 }
 
+unsigned profile_tier(const struct profile_record *profile, const char *queue) {
+    const struct queue_tier *tiers = profile->tiers.at;
+    for (uint32_t i = 0; i < profile->tiers.count; i++)
+        if (strcmp(tiers[i].queue, queue) == 0)
+            return tiers[i].tier > TIER_LAST    ? TIER_LAST
+                   : tiers[i].tier < TIER_FIRST ? TIER_FIRST
+                                                : (unsigned)tiers[i].tier;
+    return TIER_FIRST;
+}
+
 void entity_name(const struct entity_names *names, enum record_kind kind, const char *id,
                  char name[static ENTITY_NAME_BYTES_MAX]) {
     char hash[ENTITY_HASH_CHARS + 1];
@@ -178,7 +190,11 @@ void entity_name(const struct entity_names *names, enum record_kind kind, const 
         return;
     }
     entity_hash(names, id, hash);
-    snprintf(name, ENTITY_NAME_BYTES_MAX, "%s:%s", shapes[kind]->name, hash);
+    entity_name_hashed(kind, hash, name);
+}
+
+void entity_name_hashed(enum record_kind kind, const char *hash, char name[static ENTITY_NAME_BYTES_MAX]) {
+    snprintf(name, ENTITY_NAME_BYTES_MAX, "%s:%.*s", shapes[kind]->name, ENTITY_HASH_CHARS, hash);
 }
 
 enum record_kind entity_kind(const char *name) {

@@ -18,6 +18,10 @@
 #define DEPARTMENTS_MAX 256           /* of one company that have a schedule */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; 64 schedules of 50 special days are below */
 
+#define TIER_FIRST 1 /* called first where the strategy is `priority` */
+#define TIER_LAST 9
+#define FORWARD_PREFIXES_MAX 64 /* of a company: a list that somebody keeps by hand */
+
 /* In the order of records.def; stored, so never renumbered. */
 enum record_kind {
     RECORD_NONE,
@@ -28,6 +32,7 @@ enum record_kind {
     RECORD_QUEUE,
     RECORD_CALL,
     RECORD_PAST_CALL,
+    RECORD_AUDIT,
     RECORD_ACTIVITY,
     RECORD_KIND_COUNT
 };
@@ -81,6 +86,9 @@ const char *record_id(const struct record *record);
 /* Whether the employer has assigned the queue to the person. */
 bool profile_has_queue(const struct profile_record *profile, const char *queue);
 
+/* In which tier of the queue's agents: TIER_FIRST to TIER_LAST. */
+unsigned profile_tier(const struct profile_record *profile, const char *queue);
+
 /* A copy of the record's struct (struct state_record, …) with all that it points to, in one allocation that the caller
  * frees. NULL when out of memory. */
 void *record_keep(const struct record *record);
@@ -101,6 +109,9 @@ void entity_name(const struct entity_names *names, enum record_kind kind, const 
 
 /* The hash alone: of an id, or of anything else that the store shall find again and not know, such as a number. */
 void entity_hash(const struct entity_names *names, const char *id, char hash[static ENTITY_HASH_CHARS + 1]);
+
+/* The name of an entity of whose id only the hash is known. */
+void entity_name_hashed(enum record_kind kind, const char *hash, char name[static ENTITY_NAME_BYTES_MAX]);
 
 /* The names of logs of calls, likewise: never take one apart, but for how it begins. A person's own history, and the
  * answered calls of a queue, which are counted and have no record. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define MARKED_BYTES 8
+
 /* One byte, or the second of a letter that UTF-8 writes as C3 80 to C3 9E (À to Þ, without ×), made small. */
 static char fold(const char *text, size_t i) {
     unsigned char byte = (unsigned char)text[i];
@@ -13,6 +15,56 @@ static char fold(const char *text, size_t i) {
 
 static bool is_between_words(char byte) {
     return byte == ' ' || byte == '-' || byte == '.' || byte == ',' || byte == '\'' || byte == '/' || byte == '_';
+}
+
+/* ---- Marks ---- */
+
+/* Of a word, folded or not: one mark for each of its beginnings. What begins it has no marks but some of these. */
+static void mark_word(struct search_marks *marks, const char *text, size_t i) {
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (size_t n = 0; n < MARKED_BYTES && text[i + n] && (n == 0 || !is_between_words(text[i + n])); n++) {
+        hash = (hash ^ (unsigned char)fold(text, i + n)) * 16777619U;
+        uint32_t bit = (hash >> 16 ^ hash) % 128;
+        marks->words[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
+
+static void mark_words(struct search_marks *marks, const char *text) {
+    bool at_start = true;
+    for (size_t i = 0; text && text[i]; i++) {
+        bool between = is_between_words(text[i]);
+        if (!between && at_start) mark_word(marks, text, i);
+        at_start = between;
+    }
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static uint64_t marks_of_digits(const char *text) {
+    uint64_t marks = 0;
+    for (size_t i = 0; text[i]; i++)
+        if (is_digit(text[i]) && is_digit(text[i + 1]))
+            marks |= UINT64_C(1) << (((text[i] - '0') * 10 + text[i + 1] - '0') % 64);
+    return marks;
+}
+
+struct search_marks search_marks(const struct profile_record *profile) {
+    struct search_marks marks = {0};
+    mark_words(&marks, profile->name);
+    mark_words(&marks, profile->department);
+    mark_word(&marks, profile->id, 0);
+    for (uint32_t i = 0; i < profile->numbers.count; i++)
+        marks.digits |= marks_of_digits(profile->numbers.at[i]);
+    return marks;
+}
+
+bool search_may_fit(const struct search *search, const struct search_marks *marks) {
+    const struct search_marks *needs = &search->needs;
+    if (search->digits[0] && (marks->digits & needs->digits) == needs->digits) return true;
+    return search->word_count > 0 && (marks->words[0] & needs->words[0]) == needs->words[0] &&
+           (marks->words[1] & needs->words[1]) == needs->words[1];
 }
 
 /* ---- What is looked for ---- */
@@ -27,9 +79,10 @@ static void take_digits(struct search *search, const char *text) {
     search->digits[*text || length < 2 ? 0 : length] = 0;
 }
 
-void search_begin(struct search *search, const char *text) {
+void search_begin(struct search *search, const char *text, const struct numbering_plan *plan) {
     *search = (struct search){0};
     take_digits(search, text);
+    if (plan != NULL && search->digits[0] && !strchr(text, '+')) numbering_begin(plan, search->digits, search->begins);
     bool inside = false;
     for (size_t i = 0; text[i] && i < SEARCH_BYTES_MAX - 1; i++) {
         bool between = is_between_words(text[i]);
@@ -40,6 +93,9 @@ void search_begin(struct search *search, const char *text) {
         }
         inside = !between;
     }
+    search->needs.digits = marks_of_digits(search->digits);
+    for (size_t i = 0; i < search->word_count; i++)
+        mark_word(&search->needs, search->words[i], 0);
 }
 
 /* ---- Who fits ---- */
@@ -71,7 +127,9 @@ static bool has_word(const char *text, const char *word, bool *first) {
 static bool has_number(const struct search *search, const struct profile_record *profile) {
     if (!search->digits[0]) return false;
     for (uint32_t i = 0; i < profile->numbers.count; i++)
-        if (strstr(profile->numbers.at[i], search->digits)) return true;
+        if (strstr(profile->numbers.at[i], search->digits) ||
+            (search->begins[0] && strncmp(profile->numbers.at[i], search->begins, strlen(search->begins)) == 0))
+            return true;
     return false;
 }
 

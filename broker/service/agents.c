@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[STRATEGY_COUNT] = {"longest_idle", "round_robin", "fewest_calls", "ring_all"};
+static const char *const names[STRATEGY_COUNT] = {"longest_idle", "round_robin", "fewest_calls", "priority",
+                                                  "ring_all"};
 
 bool strategy_parse(const char *name, enum strategy *strategy) {
     *strategy = STRATEGY_LONGEST_IDLE;
@@ -44,6 +45,7 @@ static int64_t rank(const struct state_record *state, const struct log_in *log_i
     case STRATEGY_FEWEST_CALLS:
         return own_calls_on_day(state, today);
     case STRATEGY_LONGEST_IDLE:
+    case STRATEGY_PRIORITY:
     case STRATEGY_RING_ALL:
     case STRATEGY_COUNT:
         break;
@@ -70,22 +72,29 @@ static void gather(void *arg, const struct member *member) {
         (struct agent){.member = member,
                        .is_free = agent_is_free(member_profile(member), state, view, gathering->queue),
                        .free_at = view->until,
+                       .tier = profile_tier(member_profile(member), gathering->queue),
                        .rank = rank(state, log_in, gathering->strategy, gathering->today)};
 }
 
 /* The same on every worker: by id, where the facts are the same. */
-static int in_order(const void *a, const void *b) {
+static int by_rank(const void *a, const void *b) {
     const struct agent *x = a, *y = b;
     if (x->is_free != y->is_free) return x->is_free ? -1 : 1;
     if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
     return strcmp(member_user(x->member), member_user(y->member));
 }
 
+static int by_tier(const void *a, const void *b) {
+    const struct agent *x = a, *y = b;
+    if (x->is_free == y->is_free && x->tier != y->tier) return x->tier < y->tier ? -1 : 1;
+    return by_rank(a, b);
+}
+
 size_t agents_of(const struct company *company, const char *queue, enum strategy strategy, int64_t now_ms,
                  struct agent agents[static AGENTS_MAX], size_t *free_count) {
     struct gathering gathering = {queue, strategy, company_day(company, now_ms), agents, 0};
     company_each_agent(company, queue, gather, &gathering);
-    qsort(agents, gathering.count, sizeof *agents, in_order);
+    qsort(agents, gathering.count, sizeof *agents, strategy == STRATEGY_PRIORITY ? by_tier : by_rank);
     *free_count = 0;
     while (*free_count < gathering.count && agents[*free_count].is_free)
         ++*free_count;

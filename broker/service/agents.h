@@ -11,6 +11,7 @@ enum strategy {
     STRATEGY_LONGEST_IDLE, /* whose last call ended longest ago */
     STRATEGY_ROUND_ROBIN,  /* who was claimed longest ago */
     STRATEGY_FEWEST_CALLS, /* who had the fewest of the queues' calls today */
+    STRATEGY_PRIORITY,     /* tier by tier, whose last call ended longest ago first */
     STRATEGY_RING_ALL,     /* all who are free */
     STRATEGY_COUNT
 };
@@ -23,7 +24,8 @@ struct agent {
     const struct member *member;
     bool is_free;
     int64_t free_at; /* of one who is not: when, as far as is known; 0 = not known */
-    int64_t rank;    /* lower ones first */
+    unsigned tier;   /* in the queue */
+    int64_t rank;    /* lower ones first; of one tier, where the strategy goes by tiers */
 };
 
 /* Those logged in, the free ones first, in the order of the strategy. Lent until the next apply or tick. Returns how

@@ -1,4 +1,5 @@
 #include "broker/service/ask.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/e164.h"
 #include "broker/service/tenant_state.h"
 
@@ -31,7 +32,7 @@ static void add_member(struct answer *answer, const struct member *member) {
 /* A number that nobody has is left out, whatever it looks like. */
 static void add_number(struct answer *answer, const char *text) {
     char number[E164_BYTES];
-    if (e164_parse(text, strlen(text), number) != 0) return;
+    if (e164_parse_in(dial_plan_of(answer->company), text, strlen(text), number) != 0) return;
     const struct member *member = company_member_by_number(answer->company, number);
     if (member) add_member(answer, member);
 }

@@ -40,8 +40,8 @@ static int add_leg(struct call_event *event, const char *user, const char *numbe
     *leg = (struct call_event_leg){.user = user, .caller = caller};
     if (user && number) return refuse(fault, "number", "a leg has a user or a number, not both");
     if (!user && !number) return refuse(fault, "user", "a leg needs a user or a number");
-    if (number && e164_parse(number, strlen(number), leg->number) != 0)
-        return refuse(fault, "number", "must be a number such as +4722334455");
+    if (number && numbering_read(number, strlen(number), leg->number) != 0)
+        return refuse(fault, "number", CALL_EVENT_NO_NUMBER);
     leg->state = state ? find(states, sizeof states / sizeof *states, state) : NULL;
     if (!leg->state) return refuse(fault, "state", "must be ringing, active or held; who has left is not named");
     if (caller && has_caller(event)) return refuse(fault, "caller", "only one can have placed the call");
@@ -131,4 +131,14 @@ int call_event_take(const struct message_call *message, const char *router, int6
     }
     event->ended = event->leg_count == 0; /* nobody is on it */
     return check(event, now_ms, fault);
+}
+
+bool call_event_complete(struct call_event *event, const struct numbering_plan *plan) {
+    for (size_t i = 0; i < event->leg_count; i++) {
+        struct call_event_leg *leg = &event->legs[i];
+        if (!leg->user && numbering_complete(plan, leg->number, leg->number) != 0) return false;
+    }
+    if (event->peer && e164_parse_in(plan, event->peer, strlen(event->peer), event->peer_number) == 0)
+        event->peer = event->peer_number;
+    return true;
 }

@@ -15,11 +15,13 @@
 #define CALL_BODY_BYTES_MAX 16384  /* twenty legs with long names are some 3 KiB */
 #define CALL_AHEAD_MS_MAX 300000LL /* a router's clock may be ahead of the store's by so much */
 
+#define CALL_EVENT_NO_NUMBER "must be a number such as +4722334455, or as it is dialled in the company's country"
+
 struct call_event_leg {
-    const char *user; /* NULL where it came as a number that nobody here has */
-    char number[E164_BYTES];
-    const char *state; /* ringing, active, held: a constant */
-    bool caller;       /* placed the call; one leg at most */
+    const char *user;                       /* NULL where it came as a number that nobody here has */
+    char number[NUMBERING_DIALLED_MAX + 1]; /* as it was dialled, until call_event_complete */
+    const char *state;                      /* ringing, active, held: a constant */
+    bool caller;                            /* placed the call; one leg at most */
 };
 
 struct call_event {
@@ -27,6 +29,7 @@ struct call_event {
     size_t leg_count;
     bool ended;                           /* for all */
     const char *direction, *peer, *queue; /* NULL = not said */
+    char peer_number[E164_BYTES];         /* `peer`, where it is one */
     const char *router;                   /* the router's own id; NULL = none */
     int64_t at_ms;                        /* 0 = not said */
     int64_t seq;
@@ -38,5 +41,9 @@ int call_event_read(const json_t *document, int64_t now_ms, struct call_event *e
 /* The same from a message, of the router with this id. */
 int call_event_take(const struct message_call *message, const char *router, int64_t now_ms, struct call_event *event,
                     struct fault *fault);
+
+/* Brings the numbers of legs and peer to E.164. A peer that is none, such as a SIP address, stays. False where a leg's
+ * is none. */
+bool call_event_complete(struct call_event *event, const struct numbering_plan *plan);
 
 #endif

@@ -1,5 +1,6 @@
 #include "broker/service/calls.h"
 #include "broker/service/call_change.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/footing.h"
 #include "broker/service/tenant.h"
 
@@ -53,6 +54,10 @@ static void add_user(struct report *report, const char *user) {
 /* Names those whom the router named by number; false after an answer. */
 static bool find_people(struct report *report) {
     const struct company *company = tenant_company(report->footing.tenant);
+    if (!call_event_complete(&report->event, dial_plan_of(company))) {
+        refuse(report, LEDIG_EBAD_REQUEST, "number", CALL_EVENT_NO_NUMBER);
+        return false;
+    }
     for (size_t i = 0; i < report->event.leg_count; i++) {
         struct call_event_leg *leg = &report->event.legs[i];
         const struct member *member =

@@ -20,7 +20,7 @@ struct claim_attempt {
     size_t chosen; /* how many of the people come into question; those behind were on the call */
     char people[CLAIM_PEOPLE_MAX][LEDIG_ID_CHARS_MAX + 1];
     size_t tried_count;
-    char tried[CLAIM_TRIED_MAX][LEDIG_ID_CHARS_MAX + 1]; /* found taken by others */
+    char (*tried)[LEDIG_ID_CHARS_MAX + 1]; /* found taken by others; owned, and mostly there are none */
 };
 
 struct claim {
@@ -42,8 +42,6 @@ struct claim {
     uint64_t free_since_ms; /* the loop's time since when agents were seen free while others came first; 0 = none */
     uint64_t waits_since;   /* the company's version that has it in the line; 0 = none yet */
     uint64_t seen_place;    /* the company's list, as it was looked at last */
-    size_t position;        /* how many calls wait before this one */
-    int64_t next_free_at;
     _Alignas(const char *) char texts[];
 };
 

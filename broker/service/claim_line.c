@@ -2,6 +2,7 @@
 #include "broker/service/claim.h"
 #include "broker/service/tenant.h"
 
+#include <string.h>
 #include <utlist.h>
 
 static bool has_expired(const struct claim *claim) {
@@ -12,11 +13,32 @@ static const struct call_record *call_of(const struct claim *claim) {
     return company_call(tenant_company(claim->footing.tenant), claim->call);
 }
 
+static uint64_t place_of(const struct claim *claim) {
+    return company_last_place(tenant_company(claim->footing.tenant));
+}
+
+static bool is_lull(const struct claim *claim) {
+    const struct claim_lull *lull = &claim->footing.service->lull;
+    return lull->tenant == claim->footing.tenant && lull->place == place_of(claim) &&
+           strcmp(lull->queue, claim->queue) == 0;
+}
+
+static void note_lull(const struct claim *claim) {
+    struct claim_lull *lull = &claim->footing.service->lull;
+    lull->tenant = claim->footing.tenant;
+    lull->place = place_of(claim);
+    strcpy(lull->queue, claim->queue); /* an id */
+}
+
 /* Whether something may have become different for it since it was last looked at. */
-static bool may_come_next(const struct claim *claim) {
+static bool may_come_next(struct claim *claim) {
     const struct call_record *call = call_of(claim);
-    return company_last_place(tenant_company(claim->footing.tenant)) != claim->seen_place ||
-           claim->free_since_ms != 0 || (call && call->legs.count > 0); /* asked for twice, and the other got one */
+    if (call && call->legs.count > 0) return true; /* asked for twice, and the other got one */
+    if (place_of(claim) == claim->seen_place && claim->free_since_ms == 0) return false;
+    if (!is_lull(claim)) return true;
+    claim->seen_place = place_of(claim);
+    claim->free_since_ms = 0;
+    return false;
 }
 
 /* Why the call needs nobody any more, as far as the replica has heard of it; NULL: it waits. */
@@ -79,13 +101,20 @@ static int64_t arrival(const struct claim *claim) {
     return call && call->arrived_at && !call->ended_at ? call->arrived_at : INT64_MAX; /* a fresh one comes last */
 }
 
+size_t claim_line_position(const struct claim *claim) {
+    return company_waiting_before(tenant_company(claim->footing.tenant), claim->queue, arrival(claim), claim->call);
+}
+
 bool claim_line_lets(struct claim *claim, size_t free_count) {
-    const struct company *company = tenant_company(claim->footing.tenant);
-    claim->seen_place = company_last_place(company);
-    claim->position = company_waiting_before(company, claim->queue, arrival(claim), claim->call);
+    claim->seen_place = place_of(claim);
     size_t turns = claim_line_has(claim) ? turns_passed(claim, free_count) : 0;
-    if (claim->position < free_count) claim->free_since_ms = 0;
-    return free_count > 0 && claim->position < free_count + turns;
+    if (free_count == 0) {
+        note_lull(claim);
+        return false;
+    }
+    size_t position = claim_line_position(claim);
+    if (position < free_count) claim->free_since_ms = 0;
+    return position < free_count + turns;
 }
 
 bool claim_line_join(struct claim *claim) {
@@ -102,6 +131,8 @@ bool claim_line_has(const struct claim *claim) {
 }
 
 void claim_line_leave(struct claim *claim) {
+    struct claim_lull *lull = &claim->footing.service->lull;
+    if (lull->tenant == claim->footing.tenant) lull->tenant = NULL; /* which is held no longer */
     claim->expires_ms = 0;
 }
 

@@ -5,20 +5,32 @@
 #ifndef LEDIG_SERVICE_CLAIM_LINE_H
 #define LEDIG_SERVICE_CLAIM_LINE_H
 
+#include "protocol/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct claim;
 struct service;
+struct tenant;
+
+struct claim_lull {              /* a queue in which nobody was free, so that not each of those who wait has to look */
+    const struct tenant *tenant; /* NULL = none known */
+    uint64_t place;              /* of the company's list; once it has moved, somebody may be */
+    char queue[LEDIG_ID_CHARS_MAX + 1];
+};
 
 #define CLAIM_TURN_MS 200
 #define CLAIM_LOOK_MS 50 /* between two looks at turns and times */
 
 int claim_line_open(struct service *service); /* LEDIG_EIO */
 
-/* Whether as many agents are free that it is this claim's turn; notes its position. */
+/* Whether as many agents are free that it is this claim's turn. */
 bool claim_line_lets(struct claim *claim, size_t free_count);
+
+/* How many calls wait before it. */
+size_t claim_line_position(const struct claim *claim);
 
 /* Waits, until there is an agent or its time is over. False: its time is over, or the worker ends. */
 bool claim_line_join(struct claim *claim);

@@ -20,7 +20,7 @@ static int check(const struct claim_request *request, struct fault *fault) {
     if (!json_reader_is_call(request->call))
         return refuse(fault, "call", "must be 1 to 120 characters, none of them a control character");
     if (!strategy_parse(request->strategy, &strategy))
-        return refuse(fault, "strategy", "must be longest_idle, round_robin, fewest_calls or ring_all");
+        return refuse(fault, "strategy", "must be longest_idle, round_robin, fewest_calls, priority or ring_all");
     if (request->lease_ms > CLAIM_LEASE_MS_MAX) return refuse(fault, "lease_ms", "is longer than five minutes");
     if (request->wait_ms > CLAIM_WAIT_MS_MAX) return refuse(fault, "wait_ms", "is longer than 30 seconds");
     return 0;

@@ -20,7 +20,10 @@ static int64_t now_ms_of(const struct claim *claim) {
     return service_now_ms(claim->footing.service);
 }
 
+/* Whom others were faster to take may be free again by now, so it is looked at again, also where nothing moves. */
 static void end_attempt(struct claim *claim) {
+    if (claim->attempt && claim->attempt->tried_count > 0) claim->seen_place = 0;
+    if (claim->attempt) free(claim->attempt->tried);
     free(claim->attempt);
     claim->attempt = NULL;
 }
@@ -88,13 +91,6 @@ static void add_agents(struct claim *claim, const struct agent *agents, size_t c
     }
 }
 
-static void note_next_free(struct claim *claim, const struct agent *agents, size_t count, int64_t now_ms) {
-    claim->next_free_at = 0;
-    for (size_t i = 0; i < count; i++)
-        if (agents[i].free_at > now_ms && (!claim->next_free_at || agents[i].free_at < claim->next_free_at))
-            claim->next_free_at = agents[i].free_at;
-}
-
 static void add_former(struct claim *claim) {
     const struct call_record *call = company_call(company_of(claim), claim->call);
     const struct leg *legs = call ? call->legs.at : NULL;
@@ -107,14 +103,12 @@ static bool choose(struct claim *claim) {
     size_t free_count;
     if (!agents) return false;
     claim->attempt->change.people_count = 0;
-    int64_t now_ms = now_ms_of(claim);
-    size_t count = agents_of(company_of(claim), claim->queue, claim->strategy, now_ms, agents, &free_count);
+    agents_of(company_of(claim), claim->queue, claim->strategy, now_ms_of(claim), agents, &free_count);
     if (claim_line_lets(claim, free_count)) {
         add_agents(claim, agents, free_count, false);
         add_agents(claim, agents, free_count, true);
     }
     claim->attempt->chosen = claim->attempt->change.people_count;
-    note_next_free(claim, agents, count, now_ms);
     free(agents);
     add_former(claim);
     return true;
@@ -139,12 +133,26 @@ static void answer_claimed(struct claim *claim) {
     answer(claim, &result);
 }
 
+/* 0 = not known. */
+static int64_t find_next_free(const struct claim *claim) {
+    struct agent *agents = malloc(AGENTS_MAX * sizeof *agents);
+    int64_t now_ms = now_ms_of(claim), next_free_at = 0;
+    size_t free_count;
+    if (!agents) return 0;
+    size_t count = agents_of(company_of(claim), claim->queue, claim->strategy, now_ms, agents, &free_count);
+    for (size_t i = 0; i < count; i++)
+        if (agents[i].free_at > now_ms && (!next_free_at || agents[i].free_at < next_free_at))
+            next_free_at = agents[i].free_at;
+    free(agents);
+    return next_free_at;
+}
+
 void claim_answer_nobody(struct claim *claim) {
     static const struct fault nobody = {.error = LEDIG_ECONFLICT, .why = "no agent of the queue is free"};
     answer(claim, &(struct claim_result){.fault = &nobody,
                                          .is_nobody = true,
-                                         .next_free_at = claim->next_free_at,
-                                         .position = claim->wait_ms ? claim->position + 1 : 0});
+                                         .next_free_at = find_next_free(claim),
+                                         .position = claim->wait_ms ? claim_line_position(claim) + 1 : 0});
 }
 
 void claim_answer_over(struct claim *claim, const char *why) {
@@ -285,6 +293,17 @@ static void look_anew(struct claim *claim) {
     if (!first || tenant_when_ready(claim->footing.tenant, true, on_looked_anew, claim) != 0) wait_or_answer(claim);
 }
 
+/* Whoever cannot be noted is chosen again, and found taken again. */
+static void note_tried(struct claim_attempt *attempt) {
+    size_t count = attempt->tried_count + attempt->chosen;
+    if (count > CLAIM_TRIED_MAX) return;
+    char(*tried)[LEDIG_ID_CHARS_MAX + 1] = realloc(attempt->tried, count * sizeof *tried);
+    if (!tried) return;
+    attempt->tried = tried;
+    for (size_t i = 0; i < attempt->chosen; i++)
+        strcpy(tried[attempt->tried_count++], attempt->people[i]);
+}
+
 /* All whom it had chosen were taken by others, or somebody was on the call of whom it did not know. */
 static void try_again(struct claim *claim) {
     struct claim_attempt *attempt = claim->attempt;
@@ -293,8 +312,7 @@ static void try_again(struct claim *claim) {
             look_anew(claim);
             return;
         }
-        for (size_t i = 0; i < attempt->chosen && attempt->tried_count < CLAIM_TRIED_MAX; i++)
-            strcpy(attempt->tried[attempt->tried_count++], attempt->people[i]);
+        note_tried(attempt);
     }
     if (++attempt->tries < TRIES_MAX)
         claim_try(claim);

@@ -1,5 +1,7 @@
 #include "broker/service/company_api.h"
+#include "broker/model/forward_rule.h"
 #include "broker/model/schedule.h"
+#include "broker/privacy/vault.h"
 #include "broker/service/company_terms.h"
 #include "broker/service/history.h"
 #include "broker/service/http_problem.h"
@@ -9,7 +11,8 @@
 #include <string.h>
 
 struct said { /* by the body, where it says anything of the field */
-    const char *zone, *schedule, *off_work;
+    const char *zone, *schedule, *off_work, *country;
+    struct texts prefixes;     /* to which calls may be forwarded */
     bool no_departments;       /* of those that there are, but for … */
     int64_t call_history_days; /* 0 = the default */
     struct company_terms terms;
@@ -29,6 +32,35 @@ static bool read_off_work(struct edit *edit, struct json_reader *reader, struct 
     if (!json_reader_text(reader, edit->document, "off_work", LEDIG_WORD_CHARS_MAX, &said->off_work)) return false;
     return !said->off_work || strcmp(said->off_work, "ring") == 0 || strcmp(said->off_work, "unavailable") == 0 ||
            json_reader_fail(reader, "off_work", "neither ring nor unavailable");
+}
+
+static bool read_country(struct edit *edit, struct json_reader *reader, struct said *said) {
+    const char *country;
+    if (!edit_says(edit, "country")) return true;
+    if (!json_reader_text(reader, edit->document, "country", LEDIG_WORD_CHARS_MAX, &country)) return false;
+    const struct numbering_plan *plan = numbering_plan_of(country);
+    if (!plan) return json_reader_fail(reader, "country", numbering_plan_unknown());
+    said->country = country ? plan->country : NULL;
+    return true;
+}
+
+static bool read_prefixes(struct edit *edit, struct json_reader *reader, struct said *said) {
+    const json_t *list = json_object_get(edit->document, "forward_prefixes");
+    if (!list || json_is_null(list)) return true;
+    if (!json_is_array(list)) return json_reader_fail(reader, "forward_prefixes", "must be a list of texts");
+    if (json_array_size(list) > FORWARD_PREFIXES_MAX)
+        return json_reader_fail(reader, "forward_prefixes", "more than 64 prefixes");
+    const char **at = arena_take(edit->arena, (json_array_size(list) + 1) * sizeof *at);
+    if (!at) return json_reader_fail(reader, "forward_prefixes", "out of memory");
+    size_t i;
+    const json_t *text;
+    json_array_foreach(list, i, text) {
+        at[i] = json_string_value(text);
+        if (!at[i] || json_string_length(text) != strlen(at[i]) || !forward_rule_is_prefix(at[i]))
+            return json_reader_fail(reader, "forward_prefixes", "each is a plus and the first digits of a number");
+    }
+    said->prefixes = (struct texts){.at = at, .count = (uint32_t)i, .present = true};
+    return true;
 }
 
 static bool read_call_history_days(struct edit *edit, struct json_reader *reader, struct said *said) {
@@ -68,8 +100,31 @@ static bool read_body(struct edit *edit, struct json_reader *reader) {
     if (!said) return json_reader_fail(reader, NULL, "out of memory");
     return edit_read_name(edit, reader, false) && read_zone(edit, reader, said) &&
            json_reader_id(reader, edit->document, "schedule", &said->schedule) && read_off_work(edit, reader, said) &&
+           read_country(edit, reader, said) && read_prefixes(edit, reader, said) &&
            read_call_history_days(edit, reader, said) && read_departments(edit, reader, said) &&
            company_terms_read(edit, reader, &said->terms);
+}
+
+static bool same_prefixes(const struct texts *a, const struct texts *b) {
+    bool same = a->count == b->count && a->present == b->present;
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->at[i], b->at[i]) == 0;
+    return same;
+}
+
+/* How calls are dialled and forwarded. Returns whether that is a change. */
+static bool merge_dialling(const struct edit *edit, struct company_record *company) {
+    const struct said *of = edit->said;
+    bool changes = false;
+    if (edit_says(edit, "country") && !shape_same_text(company->country, of->country)) {
+        company->country = of->country;
+        changes = true;
+    }
+    if (edit_says(edit, "forward_prefixes") && !same_prefixes(&company->forward_prefixes, &of->prefixes)) {
+        company->forward_prefixes = of->prefixes;
+        changes = true;
+    }
+    return changes;
 }
 
 static bool set_text(const struct edit *edit, const char *field, const char **to, const char *text) {
@@ -123,6 +178,13 @@ static int check(struct edit *edit, const struct company_record *company) {
     return 0;
 }
 
+int company_record_begin(struct company_record *company, struct arena *arena) {
+    char key[VAULT_LOG_KEY_CHARS + 1];
+    vault_log_key_make(key);
+    company->log_key = arena_text(arena, key, VAULT_LOG_KEY_CHARS);
+    return company->log_key ? 0 : LEDIG_ENO_MEMORY;
+}
+
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct edit *edit = arg;
     struct company_record *company = &entities[0].next.company;
@@ -132,11 +194,13 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     edit->is_new = !entities[0].current;
     if (!edit->has_company) return LEDIG_ENOT_FOUND;
     company->id = edit->id;
+    if (edit->is_new && company_record_begin(company, arena) != 0) return LEDIG_ENO_MEMORY;
     bool changes = edit->is_new;
     changes |= set_text(edit, "name", &company->name, edit->entry.name);
     changes |= set_text(edit, "zone", &company->zone, said->zone);
     changes |= set_text(edit, "schedule", &company->schedule, said->schedule);
     changes |= set_text(edit, "off_work", &company->off_work, said->off_work);
+    changes |= merge_dialling(edit, company);
     if (edit_says(edit, "call_history_days") && company->call_history_days != said->call_history_days) {
         company->call_history_days = said->call_history_days;
         changes = true;
@@ -159,9 +223,21 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {
-    COMPANY_TERMS_FIELDS, "name",  "zone",   "schedule", "departments", "off_work", "call_history_days", "company",
-    "schedules",          "users", "queues", "version",  NULL}; /* the last five as a GET gave them */
+static const char *const fields[] = {COMPANY_TERMS_FIELDS,
+                                     "name",
+                                     "zone",
+                                     "schedule",
+                                     "departments",
+                                     "off_work",
+                                     "call_history_days",
+                                     "country",
+                                     "forward_prefixes",
+                                     "company",
+                                     "schedules",
+                                     "users",
+                                     "queues",
+                                     "version",
+                                     NULL}; /* the last five as a GET gave them */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -181,18 +257,27 @@ static json_t *departments_of(const struct company_record *settings) {
     return map;
 }
 
+static json_t *list_of(const struct texts *texts) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < texts->count; i++)
+        json_array_append_new(list, json_string(texts->at[i]));
+    return list;
+}
+
 static void answer(const struct look *look) {
     const struct company *company = look_company(look);
     const struct company_record *settings = company_settings(company);
+    const struct texts *prefixes = &settings->forward_prefixes;
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
+    int64_t days = settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT;
     json_t *document = json_pack(
-        "{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name, "zone",
-        settings->zone, "schedule", settings->schedule, "departments", departments_of(settings), "off_work",
-        settings->off_work, "call_history_days",
-        (json_int_t)(settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT), "schedules",
-        (json_int_t)settings->schedules.count, "users", (json_int_t)company_member_count(company), "queues", queues,
-        "version", (json_int_t)company_version(company));
+        "{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:s,s:o*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
+        "zone", settings->zone, "schedule", settings->schedule, "departments", departments_of(settings), "off_work",
+        settings->off_work, "country", settings->country ? settings->country : NUMBERING_COUNTRY_DEFAULT,
+        "forward_prefixes", prefixes->present ? list_of(prefixes) : NULL, "call_history_days", (json_int_t)days,
+        "schedules", (json_int_t)settings->schedules.count, "users", (json_int_t)company_member_count(company),
+        "queues", queues, "version", (json_int_t)company_version(company));
     if (document) company_terms_tell(settings, document);
     http_answer_json(look->exchange, 200, document);
 }

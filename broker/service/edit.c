@@ -1,7 +1,9 @@
 #include "broker/service/edit.h"
 #include "broker/log.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/import.h"
+#include "broker/service/number_index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,12 +64,7 @@ static void answer(struct edit *edit) {
     end(edit);
 }
 
-/* ---- Numbers that are to be given back: those that were dropped, or those that were taken in vain ---- */
-
-struct giving {
-    struct edit *edit;
-    int error; /* to answer with afterwards */
-};
+/* ---- The end ---- */
 
 int edit_fault(struct edit *edit, int error, const char *field, const char *why) {
     edit->fault_field = field;
@@ -82,6 +79,8 @@ static void answer_failed(struct edit *edit, int error) {
         refuse(edit, error, NULL, "no such company");
     else if (error == LEDIG_ENOT_FOUND)
         refuse(edit, error, edit->kind->name, edit->kind->none);
+    else if (error == LEDIG_ECONFLICT)
+        refuse(edit, error, "numbers", "a number is in use by another");
     else
         refuse(edit, error, NULL, NULL);
 }
@@ -95,109 +94,66 @@ static void finish(struct edit *edit, int failure) {
         answer(edit);
 }
 
-static void complain(const struct edit *edit) {
-    log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", edit->company);
+static bool was_dropped(const struct edit *edit, const char *number) {
+    for (size_t i = 0; i < edit->dropped_count; i++)
+        if (strcmp(edit->dropped[i], number) == 0) return true;
+    return false;
 }
 
-static void on_given(void *arg, int error) {
-    struct giving *giving = arg;
-    struct edit *edit = giving->edit;
-    int failure = giving->error;
-    free(giving);
-    if (error) complain(edit); /* all else is done */
-    finish(edit, failure);
-}
-
-static void give_back(struct edit *edit, const char *const *numbers, size_t count, int failure) {
-    struct giving *giving = count > 0 ? malloc(sizeof *giving) : NULL;
-    if (!giving) {
-        finish(edit, failure);
-        return;
-    }
-    *giving = (struct giving){edit, failure};
-    char owner[ROSTER_OWNER_BYTES];
-    const char *owners[NUMBERS_MAX];
-    roster_rules_owner(edit->company, edit->entry.is_queue, edit->id, owner);
-    for (size_t i = 0; i < count; i++)
-        owners[i] = owner;
-    store_numbers_give(edit->service->store, numbers, owners, count, on_given, giving);
-}
-
+/* Of all tries: one whose answer was lost may have been the one that took effect. */
 void edit_note_dropped(struct edit *edit, const struct texts *before, const struct texts *after) {
-    edit->dropped_count = 0;
     for (uint32_t i = 0; i < before->count && edit->dropped_count < LEDIG_NUMBERS_COUNT_MAX; i++)
-        if (!roster_rules_have(after, before->at[i]))
+        if (!roster_rules_have(after, before->at[i]) && !was_dropped(edit, before->at[i]))
             snprintf(edit->dropped[edit->dropped_count++], E164_BYTES, "%s", before->at[i]);
 }
 
-/* Of those that were dropped or taken, the ones that the entity does not have. */
-static size_t find_vain(const struct edit *edit, const struct texts *has, const char *numbers[static NUMBERS_MAX]) {
-    const struct texts *wanted = &edit->entry.numbers;
-    size_t count = 0;
-    for (uint32_t i = 0; i < wanted->count; i++)
-        if (edit->was_free[i] && !roster_rules_have(has, wanted->at[i])) numbers[count++] = wanted->at[i];
-    for (size_t i = 0; i < edit->dropped_count; i++)
-        if (!roster_rules_have(has, edit->dropped[i])) numbers[count++] = edit->dropped[i];
-    return count;
-}
-
-/* ---- A commit of which nobody knows whether it took effect: once the store answers again, the record tells which
- * numbers are to be given back. Nobody waits for that, but for the next edit of the entity. ---- */
+/* ---- What the index knows of the numbers that were taken or dropped is settled whatever became of the commit: another
+ * worker may have changed the same entity meanwhile, and of a commit without an answer nobody knows whether it took
+ * effect. ---- */
 
 static void settle(struct edit *edit);
 
-static int decode_numbers(const struct edit *edit, const struct store_record *stored, struct texts *numbers) {
-    struct record *record = arena_take(edit->arena, sizeof *record);
-    *numbers = (struct texts){0};
-    if (!record) return LEDIG_ENO_MEMORY;
-    if (!stored->bytes) return 0;
-    int error = record_decode(stored->bytes, stored->length, edit->arena, record);
-    if (!error) *numbers = edit->entry.is_queue ? record->queue.numbers : record->profile.numbers;
-    return error;
-}
-
-static void on_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
-                    size_t count) {
+static void on_settled(void *arg, int error) {
     struct edit *edit = arg;
-    const char *numbers[NUMBERS_MAX];
-    struct texts has;
-    (void)head;
-    (void)count;
-    if (error == LEDIG_EUNAVAILABLE && !edit->service->closing && ++edit->settle_tries < SETTLE_TRIES_MAX) {
-        settle(edit);
+    bool tries_again = error == LEDIG_EUNAVAILABLE && !edit->exchange && !edit->service->closing;
+    if (tries_again && ++edit->settle_tries < SETTLE_TRIES_MAX) {
+        settle(edit); /* nobody waits for it but the next edit of the entity */
         return;
     }
-    if (!error) error = decode_numbers(edit, &records[0], &has);
-    if (!error && !edit->service->closing) {
-        give_back(edit, numbers, find_vain(edit, &has, numbers), 0);
-        return;
-    }
-    complain(edit);
-    end(edit);
+    if (error) log_event(LOG_WARNING, "numbers_not_settled", "company=%s", edit->company); /* the sweep will */
+    finish(edit, edit->failure);
 }
 
 static void settle(struct edit *edit) {
-    char name[ENTITY_NAME_BYTES_MAX];
-    const char *entity = name;
-    entity_name(edit->service->names, edit->entry.is_queue ? RECORD_QUEUE : RECORD_PROFILE, edit->id, name);
-    store_read(edit->service->store, edit->company, &entity, 1, on_read, edit);
+    struct number_item items[NUMBERS_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < edit->entry.numbers.count; i++)
+        items[count++].number = edit->entry.numbers.at[i];
+    for (size_t i = 0; i < edit->dropped_count; i++)
+        items[count++].number = edit->dropped[i];
+    for (size_t i = 0; i < count; i++) {
+        items[i].id = edit->id;
+        items[i].is_queue = edit->entry.is_queue;
+    }
+    if (count == 0)
+        finish(edit, edit->failure);
+    else if (number_index_settle(edit->service, edit->company, items, count, on_settled, edit) != 0)
+        on_settled(edit, LEDIG_ENO_MEMORY);
 }
 
 void edit_committed(struct edit *edit, int error, uint64_t version) {
-    static const struct texts none = {0};
-    const char *numbers[NUMBERS_MAX];
     edit->version = version;
+    edit->failure = error;
     if (error == LEDIG_EUNAVAILABLE || edit->service->closing) {
-        http_problem(edit->exchange, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");
+        if (edit->exchange)
+            http_problem(edit->exchange, LEDIG_EUNAVAILABLE, NULL, "the store does not answer; ask again");
         edit->exchange = NULL;
-        if (edit->service->closing || find_vain(edit, &none, numbers) == 0)
+        if (edit->service->closing) {
             end(edit);
-        else
-            settle(edit);
-        return;
+            return;
+        }
     }
-    if (error) edit->dropped_count = 0;
-    give_back(edit, numbers, find_vain(edit, error ? &none : &edit->entry.numbers, numbers), error);
+    settle(edit);
 }
 
 /* ---- Taking numbers ---- */
@@ -206,38 +162,46 @@ static void on_taken(void *arg, int error, size_t which) {
     struct edit *edit = arg;
     (void)which;
     if (error == LEDIG_ECONFLICT)
-        refuse(edit, error, "numbers", "a number is in use by another");
+        edit_committed(edit, error, 0); /* what was taken and given back, another may have needed for the same entity */
     else if (error || edit->service->closing)
         edit_committed(edit, LEDIG_EUNAVAILABLE, 0); /* some may have been taken */
     else
         edit->kind->commit(edit);
 }
 
-static void on_found(void *arg, int error, const char *const *owners, size_t count) {
-    struct edit *edit = arg;
-    if (edit->service->closing) error = LEDIG_EUNAVAILABLE;
-    if (error) {
-        refuse(edit, error, NULL, NULL);
-        return;
-    }
+static void take(struct edit *edit) {
+    const struct texts *numbers = &edit->entry.numbers;
     char owner[ROSTER_OWNER_BYTES];
     const char *own[LEDIG_NUMBERS_COUNT_MAX];
-    roster_rules_owner(edit->company, edit->entry.is_queue, edit->id, owner);
-    for (size_t i = 0; i < count; i++) {
-        edit->was_free[i] = owners[i] == NULL;
+    roster_rules_owner(edit->service->names, edit->company, edit->entry.is_queue, edit->id, owner);
+    for (uint32_t i = 0; i < numbers->count; i++)
         own[i] = owner;
-    }
-    store_numbers_take(edit->service->store, edit->entry.numbers.at, own, count, on_taken, edit);
+    number_index_take(edit->service, numbers->at, own, numbers->count, on_taken, edit);
+}
+
+static void on_plan(void *arg, int error, const struct numbering_plan *plan) {
+    struct edit *edit = arg;
+    const char *reason = error ? NULL : edit_complete_numbers(edit, plan);
+    if (error)
+        refuse(edit, error, NULL, NULL);
+    else if (reason)
+        refuse(edit, LEDIG_EBAD_REQUEST, "numbers", reason);
+    else
+        begin(edit);
 }
 
 static void begin(struct edit *edit) {
     const struct texts *numbers = &edit->entry.numbers;
     if (edit->service->closing)
         refuse(edit, LEDIG_EUNAVAILABLE, NULL, NULL);
+    else if (edit->needs_plan && dial_plan_read(edit->service, edit->company, on_plan, edit) != 0)
+        refuse(edit, LEDIG_ENO_MEMORY, NULL, NULL);
+    else if (edit->needs_plan)
+        return;
     else if (edit->verb == EDIT_REMOVE)
         edit->kind->remove(edit);
     else if (numbers->count > 0)
-        store_numbers_find(edit->service->store, numbers->at, numbers->count, on_found, edit);
+        take(edit);
     else
         edit->kind->commit(edit);
 }
@@ -284,4 +248,13 @@ void edit_start(struct service *service, const struct edit_kind *kind, const cha
         end(edit);
     else if (!must_wait(edit))
         begin(edit);
+}
+
+void edit_remove_again(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                       uint64_t version) {
+    struct edit *edit = edit_create(service, kind, company, id);
+    if (!edit) return; /* the next reading of the store asks again */
+    edit->verb = EDIT_REMOVE;
+    edit->removed_version = version;
+    if (!must_wait(edit)) begin(edit);
 }

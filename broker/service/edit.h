@@ -37,16 +37,20 @@ struct edit {
 
     struct roster_entry entry; /* what it shall be … */
     unsigned fields;           /* … as far as it was said */
+    const char *country;       /* of a company, likewise */
+    struct texts prefixes;     /* of forwards to the outside, likewise; not present = none were told */
     const char *strategy;      /* of a queue, likewise */
     int64_t wrap_up_ms;
     bool says_strategy, says_wrap_up;
     void *said; /* what else the kind has read of the body, in the arena */
 
-    bool was_free[LEDIG_NUMBERS_COUNT_MAX];            /* the numbers that are taken in vain where it fails */
-    bool is_new, has_company;                          /* found by the commit */
+    bool needs_plan;          /* some numbers are as they were dialled, since the company's country is not known yet */
+    bool is_new, has_company; /* found by the commit */
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
     size_t dropped_count;
     uint64_t version;
+    uint64_t removed_version; /* of a removal that is made again; 0 = any */
+    int failure;              /* to answer with, once the numbers are settled */
     unsigned settle_tries;
     const char *fault_field, *fault_why; /* constants: why the commit was refused; `why` NULL: as the error says */
     void *removal;                       /* what the kind keeps meanwhile */
@@ -58,8 +62,16 @@ struct edit {
 void edit_start(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
                 struct http_exchange *exchange, const struct http_request *request);
 
+/* Removes one once more that the store has again after it was removed by the commit of this version; what was written
+ * since stays. Nobody is answered. */
+void edit_remove_again(struct service *service, const struct edit_kind *kind, const char *company, const char *id,
+                       uint64_t version);
+
 /* Reads and checks the body; false after an answer. */
 bool edit_read_body(struct edit *edit, const struct http_request *request);
+
+/* Brings those numbers to E.164 that are still as they were dialled. NULL, or what is wrong with one. */
+const char *edit_complete_numbers(struct edit *edit, const struct numbering_plan *plan);
 
 /* Whether any of this company is under way. */
 bool edit_runs(const struct service *service, const char *company);

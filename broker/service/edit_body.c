@@ -1,4 +1,5 @@
 /* What the body of a PUT or PATCH says, checked by the same rules as the lines of a file. */
+#include "broker/service/dial_plan.h"
 #include "broker/service/edit.h"
 #include "broker/service/http_problem.h"
 
@@ -40,6 +41,39 @@ static bool take_list(const struct edit *edit, struct json_reader *reader, const
     return true;
 }
 
+/* As it was dialled, where it is a national number and the company is not loaded. */
+static const char *read_number(struct edit *edit, const struct numbering_plan *plan, const json_t *text,
+                               char number[static NUMBERING_DIALLED_MAX + 1]) {
+    const char *at = json_string_value(text);
+    size_t length = json_string_length(text);
+    uint32_t count = edit->entry.numbers.count;
+    if (plan || numbering_read(at, length, number) != 0 || numbering_is_international(number))
+        return roster_rules_number(plan, at, length, count, number);
+    edit->needs_plan = true;
+    return count >= LEDIG_NUMBERS_COUNT_MAX ? "more than 16 numbers" : NULL;
+}
+
+static const char twice[] = "a number stands in the list twice";
+
+const char *edit_complete_numbers(struct edit *edit, const struct numbering_plan *plan) {
+    struct texts *numbers = &edit->entry.numbers;
+    const char **at = arena_take(edit->arena, (numbers->count + 1) * sizeof *at);
+    struct texts done = {.at = at};
+    if (!at) return "out of memory";
+    for (; done.count < numbers->count; done.count++) {
+        char number[E164_BYTES];
+        const char *dialled = numbers->at[done.count];
+        const char *reason = roster_rules_number(plan, dialled, strlen(dialled), done.count, number);
+        if (!reason && roster_rules_have(&done, number)) reason = twice;
+        if (reason) return reason;
+        at[done.count] = arena_text(edit->arena, number, strlen(number));
+        if (!at[done.count]) return "out of memory";
+    }
+    edit->needs_plan = false;
+    *numbers = done;
+    return NULL;
+}
+
 bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
     const json_t *list, *text;
     size_t i;
@@ -49,11 +83,11 @@ bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
     struct texts *numbers = &edit->entry.numbers;
     if (!at) return json_reader_fail(reader, "numbers", "out of memory");
     numbers->at = at;
+    const struct numbering_plan *plan = dial_plan(edit->service, edit->company);
     json_array_foreach(list, i, text) {
-        char number[E164_BYTES];
-        const char *reason =
-            roster_rules_number(json_string_value(text), json_string_length(text), numbers->count, number);
-        if (!reason && roster_rules_have(numbers, number)) reason = "a number stands in the list twice";
+        char number[NUMBERING_DIALLED_MAX + 1];
+        const char *reason = read_number(edit, plan, text, number);
+        if (!reason && roster_rules_have(numbers, number)) reason = twice;
         if (reason) return json_reader_fail(reader, "numbers", reason);
         at[numbers->count] = arena_text(edit->arena, number, strlen(number));
         if (!at[numbers->count++]) return json_reader_fail(reader, "numbers", "out of memory");
@@ -62,20 +96,44 @@ bool edit_read_numbers(struct edit *edit, struct json_reader *reader) {
     return true;
 }
 
+/* "sales", "sales:2" or {"queue": "sales", "tier": 2}. NULL, or what is wrong. */
+static const char *read_queue(struct edit *edit, const json_t *value, char **queue, unsigned *tier) {
+    const json_t *id = json_is_object(value) ? json_object_get(value, "queue") : value;
+    const json_t *number = json_is_object(value) ? json_object_get(value, "tier") : NULL;
+    size_t known = number ? 2 : 1;
+    if (!json_is_string(id) || (json_is_object(value) && json_object_size(value) != known))
+        return "each is the id of a queue, with its tier as in \"sales:2\" or {\"queue\": \"sales\", \"tier\": 2}";
+    *queue = arena_text(edit->arena, json_string_value(id), strlen(json_string_value(id)));
+    if (!*queue) return "out of memory";
+    *tier = TIER_FIRST;
+    if (json_is_string(value)) roster_rules_split(*queue, tier);
+    if (number && !json_is_integer(number)) return roster_rules_tier(0);
+    const char *reason = roster_rules_tier(number ? json_integer_value(number) : *tier);
+    if (!reason && number) *tier = (unsigned)json_integer_value(number);
+    return reason;
+}
+
 bool edit_read_queues(struct edit *edit, struct json_reader *reader) {
-    const json_t *list, *text;
     size_t i;
+    const json_t *list = json_object_get(edit->document, "queues"), *value;
     if (!edit_says(edit, "queues")) return true;
-    if (!take_list(edit, reader, "queues", &list)) return false;
+    if (json_is_null(list)) list = NULL;
+    if (list && !json_is_array(list)) return json_reader_fail(reader, "queues", "must be a list");
     const char **at = arena_take(edit->arena, (LEDIG_QUEUES_COUNT_MAX + 1) * sizeof *at);
+    struct queue_tier *tiers = arena_take(edit->arena, (LEDIG_QUEUES_COUNT_MAX + 1) * sizeof *tiers);
     struct texts *queues = &edit->entry.queues;
-    if (!at) return json_reader_fail(reader, "queues", "out of memory");
+    if (!at || !tiers) return json_reader_fail(reader, "queues", "out of memory");
     queues->at = at;
-    json_array_foreach(list, i, text) {
-        if (roster_rules_have(queues, json_string_value(text))) continue;
-        const char *reason = roster_rules_queue(json_string_value(text), queues->count);
+    edit->entry.tiers.at = tiers;
+    json_array_foreach(list, i, value) {
+        char *queue;
+        unsigned tier;
+        const char *reason = read_queue(edit, value, &queue, &tier);
+        if (!reason && roster_rules_have(queues, queue)) continue;
+        if (!reason) reason = roster_rules_queue(queue, queues->count);
         if (reason) return json_reader_fail(reader, "queues", reason);
-        at[queues->count++] = json_string_value(text);
+        at[queues->count++] = queue;
+        if (tier != TIER_FIRST) tiers[edit->entry.tiers.count++] = (struct queue_tier){.queue = queue, .tier = tier};
     }
     edit->fields |= ROSTER_FIELD(ROSTER_QUEUES);
     return true;

@@ -34,6 +34,16 @@ static void put_list(struct buffer *out, const struct texts *texts) {
     }
 }
 
+static void put_queues(struct buffer *out, const struct profile_record *profile) {
+    for (uint32_t i = 0; i < profile->queues.count; i++) {
+        unsigned tier = profile_tier(profile, profile->queues.at[i]);
+        const char digits[] = {':', (char)('0' + tier), '\0'};
+        if (i > 0) put_text(out, " ");
+        put_text(out, profile->queues.at[i]);
+        if (tier != TIER_FIRST) put_text(out, digits);
+    }
+}
+
 static void put_person(struct buffer *out, const struct member *member) {
     const struct profile_record *profile = member_profile(member);
     put_field(out, profile->id);
@@ -46,7 +56,7 @@ static void put_person(struct buffer *out, const struct member *member) {
     put_text(out, ",");
     put_field(out, profile->role ? profile->role : "member");
     put_text(out, ",");
-    put_list(out, &profile->queues);
+    put_queues(out, profile);
     put_text(out, ",");
     put_field(out, profile->schedule);
     put_text(out, "\n");

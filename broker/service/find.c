@@ -1,5 +1,6 @@
 #include "broker/service/find.h"
 #include "broker/model/search.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/tenant_state.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ struct found {
 struct finding {
     struct search search;
     struct found best[FIND_LIMIT_MAX]; /* in order */
-    size_t count, limit;
+    size_t count, limit, fits;
 };
 
 static bool comes_before(const struct found *a, const struct found *b) {
@@ -22,17 +23,19 @@ static bool comes_before(const struct found *a, const struct found *b) {
     return order != 0 ? order < 0 : strcmp(member_user(a->member), member_user(b->member)) < 0;
 }
 
-static void look(void *arg, const struct member *member) {
+static bool look(void *arg, const struct member *member) {
     struct finding *finding = arg;
     struct found found = {search_rank(&finding->search, member_profile(member)), member};
-    if (found.rank == SEARCH_NONE) return;
+    if (found.rank == SEARCH_NONE) return true;
+    if (++finding->fits > FIND_FITS_MAX) return false;
     size_t at = finding->count;
     while (at > 0 && comes_before(&found, &finding->best[at - 1]))
         at--;
-    if (at == finding->limit) return;
+    if (at == finding->limit) return true;
     if (finding->count < finding->limit) finding->count++;
     memmove(&finding->best[at + 1], &finding->best[at], (finding->count - at - 1) * sizeof found);
     finding->best[at] = found;
+    return true;
 }
 
 void find_answer(struct session *session, uint32_t id, const struct message_find *find) {
@@ -44,8 +47,8 @@ void find_answer(struct session *session, uint32_t id, const struct message_find
         session_error(session, id, LEDIG_EBAD_REQUEST, "limit", "at most 50", 0);
         return;
     }
-    search_begin(&finding.search, find->text);
-    company_each_member(company, look, &finding);
+    search_begin(&finding.search, find->text, dial_plan_of(company));
+    company_search(company, &finding.search, look, &finding);
     struct frame frame = {0};
     frame_begin(&frame, (enum encoding)session->encoding);
     for (size_t i = 0; i < finding.count; i++)

@@ -1,6 +1,8 @@
 #include "broker/service/import.h"
 #include "broker/model/schedule.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/edit.h"
+#include "broker/service/number_index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +49,15 @@ static void on_idle(uv_idle_t *idle) {
         check_numbers(import);
 }
 
+static void on_plan(void *arg, int error, const struct numbering_plan *plan) {
+    struct import *import = arg;
+    import->roster->plan = plan;
+    if (error)
+        import_end(import, error);
+    else
+        uv_idle_start(&import->idle, on_idle);
+}
+
 bool import_runs(const struct service *service, const char *company) {
     for (const struct import *import = service->imports; import; import = import->next)
         if (strcmp(import->company, company) == 0) return true;
@@ -66,17 +77,24 @@ int import_start(struct service *service, const char *company, bool dry_run, str
     if (import->bytes) {
         if (length > 0) memcpy(import->bytes, bytes, length);
         import->roster = roster_open(import->company, import->bytes, length);
+        if (import->roster) import->roster->names = service->names;
     }
     if (!import->roster) {
         free(import->bytes);
         free(import);
         return LEDIG_ENO_MEMORY;
     }
+    int error = dial_plan_read(service, company, on_plan, import);
+    if (error) {
+        roster_close(import->roster);
+        free(import->bytes);
+        free(import);
+        return error;
+    }
     import->next = service->imports;
     service->imports = import;
     import->idle.data = import;
     uv_idle_init(service->loop, &import->idle);
-    uv_idle_start(&import->idle, on_idle);
     return 0;
 }
 
@@ -109,7 +127,7 @@ static void check_numbers(struct import *import) {
         count++;
     }
     if (count > 0) {
-        store_numbers_find(import->service->store, numbers, count, on_numbers_found, import);
+        number_index_find(import->service, numbers, count, on_numbers_found, import);
         return;
     }
     import->at = 0;
@@ -126,11 +144,8 @@ static int note_dropped(struct import *import, const char *number, const struct 
         import->dropped = dropped;
         import->dropped_capacity = capacity;
     }
-    struct import_dropped dropped = {strdup(number), roster_owner(import->roster, entry)};
-    if (!dropped.number || !dropped.owner) {
-        free(dropped.number);
-        return LEDIG_ENO_MEMORY;
-    }
+    struct import_dropped dropped = {strdup(number), entry};
+    if (!dropped.number) return LEDIG_ENO_MEMORY;
     import->dropped[import->dropped_count++] = dropped;
     return 0;
 }
@@ -155,6 +170,14 @@ static int read_settings(const struct store_record *stored, struct arena *arena,
     return 0;
 }
 
+int import_note_dropped(struct import *import, const struct roster_entry *entry, const struct texts *before,
+                        const struct texts *after) {
+    int error = 0;
+    for (uint32_t i = 0; !error && i < before->count; i++)
+        if (!roster_rules_have(after, before->at[i])) error = note_dropped(import, before->at[i], entry);
+    return error;
+}
+
 static int look_at_entry(struct import *import, struct roster_entry *entry, const struct store_record *stored,
                          struct arena *arena) {
     struct record *record = arena_take(arena, sizeof *record);
@@ -171,11 +194,7 @@ static int look_at_entry(struct import *import, struct roster_entry *entry, cons
     bool changes = import_merge(import->roster, entry, stored->bytes != NULL, record);
     entry->change = !stored->bytes ? ROSTER_CREATED : changes ? ROSTER_CHANGED : ROSTER_UNCHANGED;
     const struct texts *after = entry->is_queue ? &record->queue.numbers : &record->profile.numbers;
-    for (uint32_t i = 0; i < before.count; i++) {
-        int error = roster_rules_have(after, before.at[i]) ? 0 : note_dropped(import, before.at[i], entry);
-        if (error) return error;
-    }
-    return 0;
+    return import_note_dropped(import, entry, &before, after);
 }
 
 static void on_entries_read(void *arg, int error, const struct store_head *head, const struct store_record *records,

@@ -16,7 +16,7 @@
 
 struct import_dropped { /* a number that its owner has no longer */
     char *number;
-    const char *owner;
+    const struct roster_entry *entry; /* of the roster, which does not grow any more */
 };
 
 typedef void (*import_done)(struct import *import, int error); /* 0 also where the roster has faults */
@@ -57,6 +57,10 @@ bool import_runs(const struct service *service, const char *company);
 
 /* Ends it, with 0 or an error. */
 void import_end(struct import *import, int error);
+
+/* Notes those that the record had and has no longer. LEDIG_ENO_MEMORY. */
+int import_note_dropped(struct import *import, const struct roster_entry *entry, const struct texts *before,
+                        const struct texts *after);
 
 /* Everything was checked and is right: take the numbers, write, give numbers back. */
 void import_apply(struct import *import);

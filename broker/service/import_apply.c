@@ -1,13 +1,15 @@
 /* The second half of an import, once all of it is known to be right. */
 #include "broker/log.h"
+#include "broker/service/company_api.h"
 #include "broker/service/import.h"
+#include "broker/service/number_index.h"
 #include "broker/service/roster_rules.h"
 
 #include <string.h>
 
 static void take_numbers(struct import *import);
 static void write_entries(struct import *import);
-static void give_dropped(struct import *import);
+static void settle_numbers(struct import *import);
 
 /* A queue that people name and no line defines only comes into being. */
 bool import_merge(const struct roster *roster, const struct roster_entry *entry, bool exists, struct record *record) {
@@ -28,7 +30,7 @@ static void give_back_taken(struct import *import) {
         owners[count++] = roster->numbers[import->at].owner;
     }
     if (count > 0)
-        store_numbers_give(import->service->store, numbers, owners, count, on_given_back, import);
+        number_index_give(import->service, numbers, owners, count, on_given_back, import);
     else
         import_end(import, 0);
 }
@@ -62,11 +64,10 @@ static void on_taken(void *arg, int error, size_t which) {
 static int apply_company(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     const struct import *import = arg;
     (void)count;
-    (void)arena;
     if (entities[0].current) return UPDATE_NOTHING;
     entities[0].action = STORE_WRITE;
     entities[0].next.company.id = import->company;
-    return 0;
+    return company_record_begin(&entities[0].next.company, arena);
 }
 
 static void on_written(void *arg, int error, uint64_t version) {
@@ -92,7 +93,7 @@ static void take_numbers(struct import *import) {
         import->number_batch[count++] = number;
     }
     if (count > 0) {
-        store_numbers_take(import->service->store, numbers, owners, count, on_taken, import);
+        number_index_take(import->service, numbers, owners, count, on_taken, import);
         return;
     }
     import->at = 0;
@@ -113,12 +114,17 @@ void import_apply(struct import *import) {
 /* ---- Writing ---- */
 
 static int apply_entries(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
-    const struct import *import = arg;
+    struct import *import = arg;
     bool changes = false;
     (void)arena;
     for (size_t i = 0; i < count; i++) {
-        bool exists = entities[i].current != NULL;
-        if (!import_merge(import->roster, import->batch[i], exists, &entities[i].next)) continue;
+        bool exists = entities[i].current != NULL, is_queue = import->batch[i]->is_queue;
+        struct record *next = &entities[i].next;
+        const struct texts *numbers = is_queue ? &next->queue.numbers : &next->profile.numbers;
+        struct texts before = *numbers; /* another worker may have given them since the file was checked */
+        if (!import_merge(import->roster, import->batch[i], exists, next)) continue;
+        int error = import_note_dropped(import, import->batch[i], &before, numbers);
+        if (error) return error;
         entities[i].action = STORE_WRITE;
         changes = true;
     }
@@ -151,31 +157,43 @@ static void write_entries(struct import *import) {
         return;
     }
     import->at = 0;
-    give_dropped(import);
+    settle_numbers(import);
 }
 
-/* ---- Giving back what nobody has any more ---- */
+/* ---- What the index knows of the numbers of all that changed, and of those that were dropped ---- */
 
-static void on_dropped(void *arg, int error) {
+static void on_settled(void *arg, int error) {
     struct import *import = arg;
     if (error || import->service->closing) {
-        /* all is applied; at most the numbers stay taken in vain */
-        log_event(LOG_WARNING, "numbers_not_given_back", "company=%s", import->company);
+        /* all is applied; the sweep mends the index */
+        log_event(LOG_WARNING, "numbers_not_settled", "company=%s", import->company);
         import_end(import, 0);
         return;
     }
-    give_dropped(import);
+    settle_numbers(import);
 }
 
-static void give_dropped(struct import *import) {
-    const char *numbers[IMPORT_NUMBERS_A_STEP], *owners[IMPORT_NUMBERS_A_STEP];
-    size_t count = 0;
-    for (; import->at < import->dropped_count && count < IMPORT_NUMBERS_A_STEP; import->at++) {
-        numbers[count] = import->dropped[import->at].number;
-        owners[count++] = import->dropped[import->at].owner;
+static size_t add_items(const struct roster_entry *entry, struct number_item *items, size_t count) {
+    for (uint32_t i = 0; i < entry->numbers.count; i++)
+        items[count++] = (struct number_item){entry->numbers.at[i], entry->id, entry->is_queue, false};
+    return count;
+}
+
+/* Entries first, then dropped numbers: `at` counts through both. */
+static void settle_numbers(struct import *import) {
+    const struct roster *roster = import->roster;
+    struct number_item items[IMPORT_NUMBERS_A_STEP];
+    size_t count = 0, end = roster->count + import->dropped_count;
+    for (; import->at < end && count + LEDIG_NUMBERS_COUNT_MAX <= IMPORT_NUMBERS_A_STEP; import->at++) {
+        if (import->at >= roster->count) {
+            const struct import_dropped *dropped = &import->dropped[import->at - roster->count];
+            items[count++] = (struct number_item){dropped->number, dropped->entry->id, dropped->entry->is_queue, false};
+        } else if (roster->entries[import->at].change != ROSTER_UNCHANGED) {
+            count = add_items(&roster->entries[import->at], items, count);
+        }
     }
-    if (count > 0)
-        store_numbers_give(import->service->store, numbers, owners, count, on_dropped, import);
-    else
+    if (count == 0)
         import_end(import, 0);
+    else if (number_index_settle(import->service, import->company, items, count, on_settled, import) != 0)
+        on_settled(import, LEDIG_ENO_MEMORY);
 }

@@ -2,6 +2,7 @@
 #include "broker/privacy/vault.h"
 #include "broker/service/activity.h"
 #include "broker/service/attendance.h"
+#include "broker/service/audit.h"
 #include "broker/service/request.h"
 #include "broker/service/tenant_state.h"
 
@@ -77,6 +78,8 @@ int member_change_set(void *arg, struct update_entity *entities, size_t count, s
             state->open = set->open;
             if (strcmp(request->actor, request->user) != 0) state->set_by = request->actor;
         }
+        result = audit_set(request, &entities[0], arena);
+        if (result) return result;
     }
     entities[0].action = STORE_WRITE;
     return count > 1 ? note_set(request, &entities[1], arena) : 0;

@@ -1,5 +1,6 @@
 #include "broker/service/provisioning_api.h"
 #include "broker/service/api_path.h"
+#include "broker/service/audit.h"
 #include "broker/service/company_api.h"
 #include "broker/service/export.h"
 #include "broker/service/http_problem.h"
@@ -107,6 +108,14 @@ static void answer_schedules(struct service *service, const char *company, struc
         schedule_api_list(service, company, exchange);
 }
 
+static void answer_audit(struct service *service, const char *company, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (may(service, company, false, exchange, request))
+        audit_tell(service, company, exchange, request);
+}
+
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
@@ -127,6 +136,8 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_import(service, company, exchange, request);
     else if (api_is_of_company(request->path, "export", company, NULL))
         answer_whole(service, company, true, exchange, request);
+    else if (api_is_of_company(request->path, "audit", company, NULL))
+        answer_audit(service, company, exchange, request);
     else if (api_is_of_company(request->path, "users", company, NULL))
         answer_whole(service, company, false, exchange, request);
     else if (api_is_of_company(request->path, "users", company, &id) && strchr(id, '/'))

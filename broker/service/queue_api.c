@@ -17,7 +17,8 @@ static bool read_strategy(struct edit *edit, struct json_reader *reader) {
     if (!edit->says_strategy) return true;
     if (!json_reader_text(reader, edit->document, "strategy", LEDIG_WORD_CHARS_MAX, &name)) return false;
     if (!strategy_parse(name, &strategy))
-        return json_reader_fail(reader, "strategy", "none of longest_idle, round_robin, fewest_calls, ring_all");
+        return json_reader_fail(reader, "strategy",
+                                "none of longest_idle, round_robin, fewest_calls, priority, ring_all");
     edit->strategy = name ? strategy_name(strategy) : NULL;
     return true;
 }
@@ -87,9 +88,9 @@ static json_t *agent_list(const struct agent *agents, size_t count, int64_t toda
     json_t *list = json_array();
     for (size_t i = 0; list && i < count; i++) {
         const struct view *view = member_view(agents[i].member);
-        json_t *agent =
-            json_pack("{s:s,s:b,s:s,s:s*}", "user", member_user(agents[i].member), "free", (int)agents[i].is_free,
-                      "availability", availability_name(view->availability), "activity", view->activity);
+        json_t *agent = json_pack("{s:s,s:b,s:s,s:s*,s:i}", "user", member_user(agents[i].member), "free",
+                                  (int)agents[i].is_free, "availability", availability_name(view->availability),
+                                  "activity", view->activity, "tier", (int)agents[i].tier);
         if (agent)
             json_object_set_new(agent, "calls_today",
                                 json_integer((json_int_t)own_calls_on_day(member_state(agents[i].member), today)));

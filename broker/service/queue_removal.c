@@ -27,12 +27,24 @@ static void end(struct removal *removal, int error, uint64_t version) {
 
 /* ---- The people ---- */
 
+static void leave_tier(const char *queue, struct list *tiers, struct queue_tier *at) {
+    const struct queue_tier *old = tiers->at;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < tiers->count; i++)
+        if (strcmp(old[i].queue, queue) != 0) at[count++] = old[i];
+    tiers->at = at;
+    tiers->count = count;
+}
+
 static int leave_profile(const char *queue, struct update_entity *entity, struct arena *arena) {
     struct texts *queues = &entity->next.profile.queues;
     if (!entity->current || !roster_rules_have(queues, queue)) return 0;
+    struct list *tiers = &entity->next.profile.tiers;
     const char **at = arena_take(arena, queues->count * sizeof *at);
+    struct queue_tier *tiers_at = arena_take(arena, (tiers->count + 1) * sizeof *tiers_at);
     uint32_t count = 0;
-    if (!at) return LEDIG_ENO_MEMORY;
+    if (!at || !tiers_at) return LEDIG_ENO_MEMORY;
+    leave_tier(queue, tiers, tiers_at);
     for (uint32_t i = 0; i < queues->count; i++)
         if (strcmp(queues->at[i], queue) != 0) at[count++] = queues->at[i];
     queues->at = at;

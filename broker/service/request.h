@@ -3,6 +3,7 @@
 #ifndef LEDIG_SERVICE_REQUEST_H
 #define LEDIG_SERVICE_REQUEST_H
 
+#include "broker/model/numbering_plan.h"
 #include "broker/service/session.h"
 #include "broker/service/update.h"
 
@@ -14,6 +15,7 @@ struct request {
     char company[LEDIG_ID_CHARS_MAX + 1];
     char user[LEDIG_ID_CHARS_MAX + 1];  /* whom it is about */
     char actor[LEDIG_ID_CHARS_MAX + 1]; /* who asks */
+    char outside[NUMBERING_CODE_BYTES]; /* of a `set`: calling code of the number outside that it forwards to */
     struct arena *arena;                /* for the texts below; owned */
     union {
         struct message_set set;

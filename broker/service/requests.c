@@ -1,7 +1,10 @@
 #include "broker/service/requests.h"
+#include "broker/model/forward_rule.h"
 #include "broker/service/activity.h"
 #include "broker/service/ask.h"
 #include "broker/service/attendance.h"
+#include "broker/service/audit.h"
+#include "broker/service/dial_plan.h"
 #include "broker/service/e164.h"
 #include "broker/service/find.h"
 #include "broker/service/history.h"
@@ -26,15 +29,28 @@ static void answer_ok(struct session *session, uint32_t id) {
 
 /* ---- set ---- */
 
-/* A number, a colleague or a queue; whether the number is one that the company allows is told when it is used. Puts a
- * number into its one form. */
+/* A number, a colleague or a queue. Puts a number into its one form. */
 static bool find_forward(const struct session *session, const char **target) {
     const struct company *company = tenant_company(session->tenant);
     char number[E164_BYTES];
     if (company_member(company, *target) || company_has_queue(company, *target)) return true;
-    if (e164_parse(*target, strlen(*target), number) != 0) return false;
+    if (e164_parse_in(dial_plan_of(company), *target, strlen(*target), number) != 0) return false;
     *target = arena_text(session->service->arena, number, strlen(number));
     return *target != NULL;
+}
+
+/* A number that nobody in the company has. */
+static bool is_outside(const struct company *company, const char *target) {
+    return *target == '+' && !company_member_by_number(company, target) && !company_queue_by_number(company, target);
+}
+
+/* A stolen telephone must not become a toll machine. */
+static bool may_forward(struct session *session, const struct message_set *set) {
+    const struct company *company = tenant_company(session->tenant);
+    if (!set->forward || !is_outside(company, set->forward)) return true;
+    if (forward_rule_allows(company_settings(company), set->forward)) return true;
+    audit_refused(session, set, set->forward);
+    return false;
 }
 
 static bool check_set(struct session *session, uint32_t id, struct message_set *set) {
@@ -67,6 +83,9 @@ static bool check_set(struct session *session, uint32_t id, struct message_set *
     else if (set->forward && !find_forward(session, &set->forward))
         refuse(session, id, LEDIG_ENOT_FOUND, "forward",
                "must be a number such as +4722334455, a colleague or a queue");
+    else if (!may_forward(session, set))
+        refuse(session, id, LEDIG_EFORBIDDEN, "forward",
+               "the company allows no forwards to such numbers: take a colleague, a queue, or ask its administrator");
     else
         return true;
     return false;
@@ -81,6 +100,8 @@ static void handle_set(struct session *session, uint32_t id, struct message_set 
     request->set.activity = request_text(request, set->activity);
     request->set.note = request_text(request, set->note);
     request->set.forward = request_text(request, set->forward);
+    if (set->forward && is_outside(tenant_company(session->tenant), set->forward))
+        numbering_code(set->forward, request->outside);
     struct update_target targets[] = {{RECORD_STATE, request->user}, {RECORD_PROFILE, request->user}};
     size_t count = strcmp(request->actor, request->user) != 0 ? 2 : 1; /* they shall know */
     int error =

@@ -203,7 +203,7 @@ static bool next_word(struct span *rest, struct span *word) {
 
 const char *roster_owner(struct roster *roster, const struct roster_entry *entry) {
     char owner[ROSTER_OWNER_BYTES];
-    roster_rules_owner(roster->company, entry->is_queue, entry->id, owner);
+    roster_rules_owner(roster->names, roster->company, entry->is_queue, entry->id, owner);
     return arena_text(roster->arena, owner, strlen(owner));
 }
 
@@ -230,7 +230,7 @@ static int take_numbers(struct roster *roster, struct roster_entry *entry) {
     while (next_word(&rest, &word)) {
         char number[E164_BYTES];
         struct roster_key *before;
-        const char *reason = roster_rules_number(word.at, word.length, count, number);
+        const char *reason = roster_rules_number(roster->plan, word.at, word.length, count, number);
         if (reason) {
             complain(roster, ROSTER_NUMBERS, reason);
             return 0;
@@ -259,27 +259,36 @@ static int take_queues(struct roster *roster, struct roster_entry *entry) {
         return 0;
     }
     const char **at = arena_take(roster->arena, LEDIG_QUEUES_COUNT_MAX * sizeof *at);
+    struct queue_tier *tiers = NULL; /* most people have none */
     if (!at) return LEDIG_ENO_MEMORY;
-    uint32_t count = 0;
+    uint32_t count = 0, tier_count = 0;
     while (next_word(&rest, &word)) {
-        const char *queue = arena_text(roster->arena, word.at, word.length);
+        unsigned tier;
+        char *queue = arena_text(roster->arena, word.at, word.length);
         if (!queue) return LEDIG_ENO_MEMORY;
+        roster_rules_split(queue, &tier);
         if (roster_rules_have(&(struct texts){.at = at, .count = count}, queue)) continue;
         const char *reason = roster_rules_queue(queue, count);
+        if (!reason) reason = roster_rules_tier(tier);
         if (reason) {
             complain(roster, ROSTER_QUEUES, reason);
             return 0;
         }
         struct roster_key *before;
-        int error = note_key(roster, &roster->named, queue, word.length, &before);
+        int error = note_key(roster, &roster->named, queue, strlen(queue), &before);
         if (error) return error;
         if (HASH_COUNT(roster->named) > ROSTER_QUEUES_MAX) {
             complain(roster, ROSTER_QUEUES, "more than 10000 queues in the file");
             return LEDIG_ETOO_LARGE;
         }
         at[count++] = queue;
+        if (tier == TIER_FIRST) continue;
+        if (!tiers) tiers = arena_take(roster->arena, LEDIG_QUEUES_COUNT_MAX * sizeof *tiers);
+        if (!tiers) return LEDIG_ENO_MEMORY;
+        tiers[tier_count++] = (struct queue_tier){.queue = queue, .tier = tier};
     }
     entry->queues = (struct texts){.at = at, .count = count};
+    entry->tiers = (struct list){.at = tiers, .count = tier_count};
     return 0;
 }
 

@@ -34,6 +34,7 @@ struct roster_entry { /* a person or a queue */
     const char *schedule;   /* NULL = that of the department or company */
     struct texts numbers;   /* in E.164 */
     struct texts queues;
+    struct list tiers; /* struct queue_tier, of those queues where it is not the first */
     uint32_t line;
     bool is_queue;
     uint8_t change; /* enum roster_change; the importer's */
@@ -52,10 +53,14 @@ struct roster_fault {
     const char *reason;                     /* a constant */
 };
 
+struct numbering_plan;
 struct roster_key; /* uthash */
 
 struct roster {
     const char *company;
+    const struct entity_names
+        *names; /* the importer's, set before the first line: by which owners are named; NULL: by id */
+    const struct numbering_plan *plan; /* of national numbers; NULL: there are none */
     struct arena *arena;
     bool has_header;
     int columns[ROSTER_COLUMN_COUNT]; /* where each stands in a record; -1 = it is not in the file, and stays as it is

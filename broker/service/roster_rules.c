@@ -16,8 +16,10 @@ const char *roster_rules_id(const char *id) {
     return id[0] ? "no id: up to 64 of a-z, 0-9, dot, dash, underscore" : "is missing";
 }
 
-const char *roster_rules_number(const char *text, size_t length, uint32_t count, char number[static E164_BYTES]) {
-    if (e164_parse(text, length, number) != 0) return "no number in E.164: a plus, then 5 to 15 digits";
+const char *roster_rules_number(const struct numbering_plan *plan, const char *text, size_t length, uint32_t count,
+                                char number[static E164_BYTES]) {
+    if (e164_parse_in(plan, text, length, number) != 0)
+        return "no number: a plus and 5 to 15 digits, or as it is dialled in the company's country";
     return count >= LEDIG_NUMBERS_COUNT_MAX ? "more than 16 numbers" : NULL;
 }
 
@@ -28,6 +30,19 @@ const char *roster_rules_queue(const char *queue, uint32_t count) {
 
 const char *roster_rules_schedule(const char *schedule) {
     return shape_is_id(schedule) ? NULL : "no id of a schedule: up to 64 of a-z, 0-9, dot, dash, underscore";
+}
+
+void roster_rules_split(char *queue, unsigned *tier) {
+    char *colon = strchr(queue, ':');
+    *tier = TIER_FIRST;
+    if (!colon) return;
+    bool is_tier = colon[1] >= '0' + TIER_FIRST && colon[1] <= '0' + TIER_LAST && !colon[2];
+    *tier = is_tier ? (unsigned)(colon[1] - '0') : 0;
+    *colon = '\0';
+}
+
+const char *roster_rules_tier(int64_t tier) {
+    return tier >= TIER_FIRST && tier <= TIER_LAST ? NULL : "a tier is a number from 1 to 9";
 }
 
 const char *roster_rules_role(const char *role, size_t length, const char **stored) {
@@ -59,6 +74,16 @@ static bool set_texts(struct texts *to, const struct texts *texts) {
     return true;
 }
 
+static bool set_tiers(struct list *to, const struct list *tiers) {
+    const struct queue_tier *old = to->at, *new = tiers->at;
+    bool same = to->count == tiers->count;
+    for (uint32_t i = 0; same && i < tiers->count; i++)
+        same = strcmp(old[i].queue, new[i].queue) == 0 && old[i].tier == new[i].tier;
+    if (same) return false;
+    *to = *tiers;
+    return true;
+}
+
 bool roster_rules_merge(const struct roster_entry *entry, unsigned fields, bool exists, struct record *record) {
     bool changes = !exists;
     if (entry->is_queue) {
@@ -73,7 +98,10 @@ bool roster_rules_merge(const struct roster_entry *entry, unsigned fields, bool 
     if (fields & ROSTER_FIELD(ROSTER_NAME)) changes |= set_text(&profile->name, entry->name);
     if (fields & ROSTER_FIELD(ROSTER_NUMBERS)) changes |= set_texts(&profile->numbers, &entry->numbers);
     if (fields & ROSTER_FIELD(ROSTER_DEPARTMENT)) changes |= set_text(&profile->department, entry->department);
-    if (fields & ROSTER_FIELD(ROSTER_QUEUES)) changes |= set_texts(&profile->queues, &entry->queues);
+    if (fields & ROSTER_FIELD(ROSTER_QUEUES)) {
+        changes |= set_texts(&profile->queues, &entry->queues);
+        changes |= set_tiers(&profile->tiers, &entry->tiers);
+    }
     if (fields & ROSTER_FIELD(ROSTER_SCHEDULE)) changes |= set_text(&profile->schedule, entry->schedule);
     if (!(fields & ROSTER_FIELD(ROSTER_ROLE))) return changes;
     if (profile->role && strcmp(profile->role, "member") == 0) profile->role = NULL; /* the two are the same */
@@ -87,6 +115,9 @@ bool roster_rules_have(const struct texts *texts, const char *text) {
     return false;
 }
 
-void roster_rules_owner(const char *company, bool is_queue, const char *id, char owner[static ROSTER_OWNER_BYTES]) {
-    snprintf(owner, ROSTER_OWNER_BYTES, "%s/%s/%s", company, is_queue ? "queue" : "user", id);
+void roster_rules_owner(const struct entity_names *names, const char *company, bool is_queue, const char *id,
+                        char owner[static ROSTER_OWNER_BYTES]) {
+    char hash[ENTITY_HASH_CHARS + 1];
+    if (names) entity_hash(names, id, hash);
+    snprintf(owner, ROSTER_OWNER_BYTES, "%s/%s/%s", company, is_queue ? "queue" : "user", names ? hash : id);
 }

@@ -10,9 +10,16 @@
 /* Each gives NULL where all is well, or the reason. `count` is how many the list has already. */
 const char *roster_rules_text(const char *text, size_t length); /* for people to read */
 const char *roster_rules_id(const char *id);
-const char *roster_rules_number(const char *text, size_t length, uint32_t count, char number[static E164_BYTES]);
+const char *roster_rules_number(const struct numbering_plan *plan, const char *text, size_t length, uint32_t count,
+                                char number[static E164_BYTES]); /* `plan` NULL takes no national numbers */
 const char *roster_rules_queue(const char *queue, uint32_t count);
 const char *roster_rules_schedule(const char *schedule);
+
+/* "sales", or "sales:2": takes the tier off. `tier` is 0 where what follows the colon is none. */
+void roster_rules_split(char *queue, unsigned *tier);
+
+/* The same of a tier that was told as a number. */
+const char *roster_rules_tier(int64_t tier);
 
 /* `stored` is NULL for a member; otherwise a constant. */
 const char *roster_rules_role(const char *role, size_t length, const char **stored);
@@ -28,6 +35,7 @@ bool roster_rules_have(const struct texts *texts, const char *text);
 
 /* "acme/user/kari": as the index of numbers names the owner. */
 #define ROSTER_OWNER_BYTES (2 * LEDIG_ID_CHARS_MAX + sizeof "/queue/")
-void roster_rules_owner(const char *company, bool is_queue, const char *id, char owner[static ROSTER_OWNER_BYTES]);
+void roster_rules_owner(const struct entity_names *names, const char *company, bool is_queue, const char *id,
+                        char owner[static ROSTER_OWNER_BYTES]);
 
 #endif

@@ -12,7 +12,8 @@ void route_row_person(struct part_route_row *row, const char *company, const cha
         .availability = availability_name(view->availability),
         .activity = view->activity ? view->activity : "none",
         .until = view->until > 0 ? view->until : 0,
-        .version = (int64_t)version};
+        .version = (int64_t)version,
+        .reason = forwarded->reason};
 }
 
 void route_row_queue(struct part_route_row *row, const char *company, const char *queue, uint64_t version) {

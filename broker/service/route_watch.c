@@ -1,5 +1,6 @@
 #include "broker/service/route_watch.h"
 #include "broker/service/e164.h"
+#include "broker/service/number_index.h"
 #include "broker/service/route_frames.h"
 #include "broker/service/route_row.h"
 #include "broker/service/router_link.h"
@@ -76,7 +77,8 @@ static void settle(struct route_watch *watch, struct followed *followed, struct 
     if (former && --former->count == 0 && former != watch->only) drop_home(watch, former);
 }
 
-/* Whether it moved since the last look. Its version too, since a forward stands in no row of a colleague. */
+/* Whether it moved since the last look. Its version too: not all that a route hangs on, such as a forward, is in a row
+ * of the list. */
 static bool has_moved(struct home *home) {
     if (!tenant_is_ready(home->tenant)) return false;
     const struct company *company = tenant_company(home->tenant);
@@ -287,7 +289,7 @@ static void seek(struct route_watch *watch, size_t count) {
     }
     watch->seeks = true;
     watch->sought_ms = uv_now(watch->service->loop);
-    store_numbers_find(watch->service->store, numbers, count, on_found, seeking);
+    number_index_find(watch->service, numbers, count, on_found, seeking);
     free(numbers);
 }
 

@@ -1,4 +1,5 @@
 #include "broker/service/routing.h"
+#include "broker/service/number_index.h"
 #include "broker/service/routing_hints.h"
 #include "broker/service/routing_question.h"
 #include "broker/service/service.h"
@@ -122,7 +123,7 @@ static int tell_from_records(struct routing_question *question, struct routed *r
         return 0;
     }
     if (routed->is_queue) {
-        routing_tell_queue(question, routed, routed->id, version);
+        routing_tell_queue(question, routed, first->queue.id, version);
         return 0;
     }
     error = open_record(&stored[1], RECORD_STATE, arena, state);
@@ -134,7 +135,7 @@ static int tell_from_records(struct routing_question *question, struct routed *r
                         hours_of(service, office, &first->profile, now_ms), now_ms, service->leases, &view);
     struct forwarded forwarded = {.action = availability_route(&view, office->settings)};
     routed->needs_company = forwarded.action == ROUTE_FORWARD;
-    if (!routed->needs_company) routing_tell_person(question, routed, routed->id, &view, &forwarded, version);
+    if (!routed->needs_company) routing_tell_person(question, routed, first->profile.id, &view, &forwarded, version);
     return 0;
 }
 
@@ -241,9 +242,8 @@ static int read_company(struct routing_question *question, size_t first, bool *t
         if (taken[i] || strcmp(routed->company, company) != 0) continue;
         taken[i] = true;
         read->numbers[read->count++] = routed;
-        entity_name(question->service->names, routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, routed->id,
-                    names[count++]);
-        if (!routed->is_queue) entity_name(question->service->names, RECORD_STATE, routed->id, names[count++]);
+        entity_name_hashed(routed->is_queue ? RECORD_QUEUE : RECORD_PROFILE, routed->hash, names[count++]);
+        if (!routed->is_queue) entity_name_hashed(RECORD_STATE, routed->hash, names[count++]);
     }
     if (!error) {
         for (size_t i = 0; i < count; i++)
@@ -319,7 +319,7 @@ void routing_ask(struct service *service, const struct token_claims *claims, con
         if (!tell_from_hint(question, &question->numbers[i])) open[count++] = question->numbers[i].number;
     if (!open) question->error = LEDIG_ENO_MEMORY;
     if (count > 0)
-        store_numbers_find(service->store, open, count, on_found, question);
+        number_index_find(service, open, count, on_found, question);
     else
         finish(question);
     free(open);

@@ -1,5 +1,7 @@
 #include "broker/service/routing_forward.h"
 
+#include "broker/model/forward_rule.h"
+
 #include <string.h>
 
 static enum route_action route(const struct company *company, const struct member *member) {
@@ -28,8 +30,20 @@ static bool was_passed(const struct forwarded *forwarded, const struct member *f
     return false;
 }
 
-static void give_up(const struct company *company, const struct member *first, struct forwarded *forwarded) {
-    *forwarded = (struct forwarded){.action = without_forward(company, first)};
+static void give_up(const struct company *company, const struct member *first, bool loops,
+                    struct forwarded *forwarded) {
+    *forwarded = (struct forwarded){.action = without_forward(company, first),
+                                    .reason = loops ? "forward_loop" : "forward_gone"};
+}
+
+static void leave(const struct company *company, const struct member *at, const char *number,
+                  struct forwarded *forwarded) {
+    if (forward_rule_allows(company_settings(company), number)) {
+        forwarded->target = number;
+        return;
+    }
+    forwarded->action = without_forward(company, at);
+    forwarded->reason = "forward_not_allowed";
 }
 
 /* At the end of the way: they can take the call, if they have a number to be called at. */
@@ -58,9 +72,9 @@ void routing_follow(const struct company *company, const struct member *first, s
             }
             continue;
         } else if (!next && *target == '+') {
-            forwarded->target = target; /* outside */
+            leave(company, at, target, forwarded);
         } else {
-            give_up(company, first, forwarded);
+            give_up(company, first, next != NULL, forwarded);
         }
         return;
     }

@@ -36,19 +36,19 @@ int routing_question_own(struct routing_question *question, struct routed *route
     char *copy = strdup(owner);
     if (!copy) return LEDIG_ENO_MEMORY;
     char *kind = strchr(copy, '/');
-    char *id = kind ? strchr(kind + 1, '/') : NULL;
-    if (id) {
+    char *hash = kind ? strchr(kind + 1, '/') : NULL;
+    if (hash) {
         *kind++ = '\0';
-        *id++ = '\0';
+        *hash++ = '\0';
     }
     /* what the token does not cover is treated as if nobody had it */
-    if (!id || !token_covers(&question->claims, copy)) {
+    if (!hash || !token_covers(&question->claims, copy)) {
         free(copy);
         return 0;
     }
     routed->owner = copy;
     routed->company = copy;
-    routed->id = id;
+    routed->hash = hash;
     routed->is_queue = strcmp(kind, "queue") == 0;
     return 0;
 }

@@ -11,9 +11,10 @@ struct routed { /* one number */
     char number[E164_BYTES];
     bool is_known; /* the question's row of it is filled in */
     bool is_queue;
-    bool needs_company; /* it is forwarded: the way of the call is found in the replica */
-    char *owner;        /* what the index says, "acme/user/kari" with NULs for the slashes; NULL = did not ask yet */
-    const char *company, *id; /* in `owner`, or the tenant's */
+    bool needs_company;  /* it is forwarded: the way of the call is found in the replica */
+    char *owner;         /* what the index says, "acme/user/<hash>" with NULs for the slashes; NULL = did not ask yet */
+    const char *company; /* in `owner`, or the tenant's */
+    const char *hash;    /* in `owner`: of the id */
 };
 
 struct routing_question {

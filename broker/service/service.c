@@ -7,6 +7,7 @@
 #include "broker/service/claims.h"
 #include "broker/service/history_sweep.h"
 #include "broker/service/import.h"
+#include "broker/service/number_sweep.h"
 #include "broker/service/router_link.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
@@ -79,7 +80,7 @@ static void on_verified(void *arg, const struct store_reading *reading) {
 static bool on_known(void *arg, const char *company, const char *entity, struct store_record *record) {
     const struct tenant *tenant = tenant_find(arg, company);
     if (!tenant || !tenant_is_ready(tenant)) return false;
-    if (tenant->withdrawals) return false; /* the replica hides what has to be destroyed */
+    if (tenant->withdrawals || erasure_is_lost(tenant)) return false; /* the replica hides what has to be destroyed */
     record->entity = entity;
     record->revision = company_revision(tenant->company, entity);
     return company_lend_record(tenant->company, entity, &record->bytes, &record->length) == 0;
@@ -99,6 +100,7 @@ static void on_sweep(uv_timer_t *timer) {
     routers_sweep(service);
     call_sweep(service);
     history_sweep(service);
+    number_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 
@@ -132,6 +134,7 @@ static void fill_defaults(struct service_options *options) {
     or_default(&options->idle_ms, 600000);
     or_default(&options->lease_ms, 10000);
     or_default(&options->router_lease_ms, 30000);
+    or_default(&options->number_sweep_ms, 600000);
     or_default(&options->history_sweep_ms, 3600000);
 }
 
@@ -222,6 +225,7 @@ static void on_store_closed(void *arg) {
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
     history_sweep_close(service);
+    number_sweep_close(service);
     routing_close(&service->routing);
     routers_close(service);
     fanout_close(&service->fanout);

@@ -8,6 +8,7 @@
 #include "broker/identity/token.h"
 #include "broker/metrics/metrics.h"
 #include "broker/model/company.h"
+#include "broker/service/claim_line.h"
 #include "broker/service/fanout.h"
 #include "broker/service/incarnation.h"
 #include "broker/service/route_watches.h"
@@ -35,6 +36,7 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t idle_ms;                        /* [600000] a company that nobody asks for is unloaded after this */
     uint32_t lease_ms;                       /* [10000] a worker that does not renew its lease for so long is dead */
     uint32_t router_lease_ms;                /* [30000] a router that gives no sign of life for so long has ended */
+    uint32_t number_sweep_ms;                /* [600000] the index of numbers is looked through this often */
     uint32_t history_sweep_ms;               /* [3600000] call histories over age are looked for this often */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
     struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
@@ -54,8 +56,11 @@ struct service {
     struct tenant *tenants;              /* uthash by id */
     struct claim *claims;                /* utlist: those under way */
     uv_timer_t line;                     /* of calls that wait: runs while there are any */
+    struct claim_lull lull;              /* of that line */
     uint64_t calls_swept_ms;             /* the loop's time of the last sweep over calls */
     uint64_t history_swept_ms;           /* and of the last over people's histories */
+    uint64_t numbers_swept_ms;           /* the loop's time of the last round */
+    struct number_sweep *number_sweep;   /* NULL before the first */
     struct history_sweep *history_sweep; /* NULL before the first */
     struct router *routers;              /* uthash by the suffix of their lease */
     struct router_link *links;           /* utlist: routers that keep a connection open */

@@ -71,6 +71,11 @@ static void mark(struct tenant *tenant, const char *user) {
     if (attendee) attendance_mark(attendee);
 }
 
+/* A profile goes only where somebody removes the person. */
+static void note_removal(struct tenant *tenant, const struct store_record *record, const char *user) {
+    if (user && entity_kind(record->entity) == RECORD_PROFILE) erasure_note(tenant, user, record->revision);
+}
+
 /* Returns whether the replica has to be compared again. */
 static bool apply(struct tenant *tenant, const struct store_record *record, bool contiguous, int64_t now_ms) {
     char user[LEDIG_ID_CHARS_MAX + 1] = "";
@@ -81,6 +86,9 @@ static bool apply(struct tenant *tenant, const struct store_record *record, bool
     if (tenant->comparing && known) withdrawal_watch(tenant, user);
     struct company_write write = {record->entity, record->revision, record->bytes, record->length};
     if (tenant->withdrawals && known && withdrawal_hides(tenant, user, record->entity)) write.bytes = NULL;
+    if (!record->bytes && !tenant->comparing) note_removal(tenant, record, known ? user : NULL);
+    if (record->bytes && tenant->comparing && erasure_hides(tenant, record->entity, record->revision))
+        write.bytes = NULL;
     int error = company_apply(tenant->company, &write, contiguous, tenant->comparing, now_ms);
     if (error)
         log_event(LOG_ERROR, "record_refused", "company=%s error=\"%s\"", tenant->id, ledig_error_meaning(error));
@@ -240,6 +248,7 @@ void tenant_verified(struct tenant *tenant, const struct store_head *head, bool 
         tenant_changed(tenant, now_ms);
     }
     withdrawal_retry(tenant);
+    erasure_retry(tenant);
     if (tenant->reading) return;
     uint64_t version = company_version(tenant->company);
     bool same_epoch = strcmp(head->epoch, company_epoch(tenant->company)) == 0;
@@ -292,6 +301,7 @@ void tenant_close(struct tenant *tenant) {
     company_close(tenant->company);
     forget_old(tenant);
     withdrawal_forget(tenant);
+    erasure_forget(tenant);
     uv_close((uv_handle_t *)&tenant->timer, on_timer_closed);
 }
 

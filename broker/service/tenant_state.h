@@ -4,6 +4,7 @@
 #define LEDIG_SERVICE_TENANT_STATE_H
 
 #include "broker/service/audience.h"
+#include "broker/service/erasure.h"
 #include "broker/service/session.h"
 #include "broker/service/tenant.h"
 #include "broker/service/withdrawal.h"
@@ -53,6 +54,7 @@ struct tenant {
     struct store_record old[TENANT_OLD_MAX]; /* tombstones that can go; the names are owned */
     size_t old_count;
 
+    struct erasure *erasures;       /* uthash by entity: people and queues that were removed */
     struct withdrawal *withdrawals; /* that another history may have lost */
 
     uv_timer_t timer; /* the next entry that is due by the clock */

@@ -23,6 +23,7 @@ static int open_entities(const struct update *update, const struct store_record 
     if (!records) return LEDIG_ENO_MEMORY;
     for (size_t i = 0; i < update->count; i++) {
         entities[i].action = STORE_CHECK;
+        entities[i].revision = current[i].revision;
         entities[i].next.kind = update->kinds[i];
         if (!current[i].bytes) continue;
         int error = record_decode(current[i].bytes, current[i].length, arena, &records[i]);
@@ -88,12 +89,35 @@ static void keep_count(const struct entity_names *names, const struct update_ent
                &(struct store_kept){.log = log, .id = id, .at_ms = call->counts_at_ms, .bytes = (const uint8_t *)""});
 }
 
+/* Only a company that is loaded is set anything in. */
+static int keep_audit(const struct update *update, const struct update_entity *entity, struct store_kept_list *kept) {
+    const struct tenant *tenant = tenant_find(update->service, update->company);
+    const struct company_record *settings = tenant ? company_settings(tenant_company(tenant)) : NULL;
+    char id[ENTITY_HASH_CHARS + 1];
+    struct buffer plain = {0}, sealed = {0};
+    entity_hash(update->service->names, entity->audit_id, id);
+    int error = settings ? record_encode(entity->audit, &plain) : LEDIG_EUNAVAILABLE;
+    if (!error)
+        error = vault_seal_entry(settings->log_key, update->company, AUDIT_LOG, id, plain.bytes, plain.length, &sealed);
+    if (!error)
+        store_keep(kept, &(struct store_kept){.log = AUDIT_LOG,
+                                              .id = id,
+                                              .at_ms = entity->audit->audit.at,
+                                              .bytes = sealed.bytes,
+                                              .length = sealed.length});
+    buffer_free(&plain);
+    buffer_free(&sealed);
+    return error;
+}
+
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
     const struct entity_names *names = update->service->names;
     char log[CALL_LOG_BYTES_MAX];
     int error = 0;
     for (size_t i = 0; i < update->count; i++) {
         if (entities[i].counts_for) keep_count(names, &entities[i], kept);
+        if (entities[i].audit) error = keep_audit(update, &entities[i], kept);
+        if (error) return error;
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
         const struct profile_record *profile = &entities[i].current->profile;
         call_log_name(names, profile->id, log);

@@ -6,6 +6,8 @@
 #include "broker/model/record.h"
 #include "broker/store/store.h"
 
+#define AUDIT_LOG "audit" /* the company's: what went outside, and what was set on behalf of another */
+
 struct service;
 
 struct update_target {
@@ -27,6 +29,7 @@ struct update_activity {
 };
 
 struct update_entity {
+    uint64_t revision;            /* of what stands there; 0 = nothing */
     const struct record *current; /* NULL: never written, taken out, or a tombstone */
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
                                      what the caller holds, or into `arena` */
@@ -40,6 +43,9 @@ struct update_entity {
     /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
     const char *counts_for;
     int64_t counts_at_ms;
+    /* Of any: kept in the company's log `audit` under this id, where nothing stands under it yet. */
+    const struct record *audit; /* RECORD_AUDIT; NULL = none */
+    const char *audit_id;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same

@@ -87,11 +87,21 @@ static json_t *list_of(const struct texts *texts) {
     return list;
 }
 
+static json_t *list_queues(const struct profile_record *profile) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < profile->queues.count; i++) {
+        const char *queue = profile->queues.at[i];
+        unsigned tier = profile_tier(profile, queue);
+        json_array_append_new(list, tier == TIER_FIRST ? json_string(queue) : json_sprintf("%s:%u", queue, tier));
+    }
+    return list;
+}
+
 static json_t *document_of(const struct member *member) {
     const struct profile_record *profile = member_profile(member);
     return json_pack("{s:s,s:s*,s:o,s:s*,s:s,s:o,s:s*}", "user", member_user(member), "name", profile->name, "numbers",
                      list_of(&profile->numbers), "department", profile->department, "role",
-                     profile->role ? profile->role : "member", "queues", list_of(&profile->queues), "schedule",
+                     profile->role ? profile->role : "member", "queues", list_queues(profile), "schedule",
                      profile->schedule);
 }
 

@@ -58,6 +58,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     static const struct texts none = {0};
     edit->has_company = entities[0].current != NULL;
     if (!edit->has_company || !entities[1].current) return LEDIG_ENOT_FOUND;
+    if (edit->removed_version && entities[1].revision >= edit->removed_version) return UPDATE_NOTHING;
     int error = entities[2].current ? know_calls(edit, &entities[2].current->state) : 0;
     for (size_t i = FIXED; !error && i < count; i++)
         error = leave_call(edit->id, &entities[i], arena);

@@ -316,4 +316,17 @@ typedef void (*store_numbers_found)(void *arg, int error, const char *const *own
 void store_numbers_find(struct store *store, const char *const *numbers, size_t count, store_numbers_found found,
                         void *arg);
 
+/* ---- Walking what there is, a little at a time ----
+ *
+ * Begin at 0; `next` is where to go on, 0 = it is over. What stands from the beginning to the end is told, maybe more
+ * than once, in no order. Lent for the call. With an error, ask again from where it was. */
+typedef void (*store_names_found)(void *arg, int error, uint64_t next, const char *const *names, size_t count);
+void store_numbers_scan(struct store *store, uint64_t at, store_names_found found, void *arg);
+void store_companies_scan(struct store *store, uint64_t at, store_names_found found, void *arg);
+
+/* Tombstones too. */
+typedef void (*store_records_found)(void *arg, int error, uint64_t next, const struct store_record *records,
+                                    size_t count);
+void store_records_scan(struct store *store, const char *company, uint64_t at, store_records_found found, void *arg);
+
 #endif

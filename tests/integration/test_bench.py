@@ -145,6 +145,7 @@ def test_table_for_people_names_the_figures(own_tmp):
     ["fanout", "--seed", "3"], ["fanout", "--full-handshakes"], ["fanout", "--ca", "/nowhere"],
     ["fanout", "--against-limit", "--rate", "5"], ["idle", "--rate", "5"], ["idle", "--svg", "/tmp/idle.svg"],
     ["latency", "--generators", "2"], ["ask", "--rounds", "3"], ["mixed", "--people", "5"], ["peers", "--tls"],
+    ["claim", "--rate", "5"], ["claim", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"], ["peers", "--against-nginx"],
     ["stall", "--url", "ws://127.0.0.1:1/v1", "--data", "/nowhere"], ["fanout", "--svg", "-"],
     ["fanout", "--json", "/nowhere/x.json"], ["fanout", "--svg", "/nowhere/x.svg"], ["fanout", "--json", "/"],
     ["fanout", "--compare", "/nowhere/x.json"],
@@ -364,6 +365,28 @@ def test_ask_counts_the_most_answers(own_tmp):
     assert found["answers"]["answers_per_s"] > 0 and found["wrong_answers"] == 0
     assert ElementTree.parse(own_tmp / "ask.svg").getroot().tag.endswith("svg")
     os.unlink(own_tmp / "ask.svg")
+
+
+def test_claim_gives_agents_to_calls_and_has_them_back(own_tmp):
+    found = report("ledig-bench", "claim", "--subscribers", 12, "--companies", 3, "--connections", 6, "--rounds", 2,
+                   "--seconds", 1.2, "--svg", own_tmp / "claim.svg", TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert (found["wrong_answers"], found["problems"], found["first_wrong"]) == (0, 0, None)
+    assert found["claims"]["count"] > 0 and found["claims"]["latency_ms"]["p99"] > 0
+    assert found["commits"] >= 2 * found["claims"]["count"] > 0, "each is given back, or answered and ended"
+    against = found["against_bare_commit"]
+    assert against["rounds"] == 2 and against["ratio"] > 0 and against["in_flight"] == 96
+    assert against["call_bytes"] > 50 and against["state_bytes"] > 50
+    for measure in ("commits_per_s", "commits_per_cpu_s"):
+        assert against[measure]["broker"]["low"] > 0 and against[measure]["limit"]["low"] > 0
+    os.unlink(own_tmp / "claim.svg")
+
+
+def test_claims_that_find_nobody_free_are_told_of_and_do_no_harm(own_tmp):
+    found = report("ledig-bench", "claim", "--subscribers", 2, "--companies", 1, "--connections", 6, "--rounds", 1,
+                   "--seconds", 0.6, TMPDIR=str(own_tmp))
+    assert_right(found)
+    assert found["nobody_free"] > 0 and found["claims"]["count"] > 0 and found["wrong_answers"] == 0
 
 
 @pytest.mark.parametrize("forged, by", [

@@ -61,6 +61,8 @@ async def ready(desk, company, *users):
 
     wait_until(knows_all, "the router worker knows all agents")
     await board_shows(watcher, free=len(users))
+    path = f"/v1/companies/{company.id}/queues/support"
+    wait_until(lambda: desk.broker.http("GET", path, token=desk.token).json["free"] == len(users), "and that they are free")
     return watcher
 
 

@@ -341,3 +341,24 @@ async def test_a_withdrawal_outlives_a_restore(start_broker, make_company):
     await in_thread(broker.kill_worker)
     again = await company.app("ola")
     assert again.members.get("kari", {}).get("availability") in (None, "unknown"), again.members["kari"]
+
+
+async def test_a_removal_outlives_a_restore(start_broker, make_company):
+    """The store goes back to the time before: who was removed is not shown again, and goes out of the store once more."""
+    broker = start_broker(verify_ms=100, grace_ms=100)
+    company = make_company(broker=broker)
+    ola, path, token = await company.app("ola"), f"/v1/companies/{company.id}", company.token("boss", "admin")
+    assert "kari" in ola.profiles
+    dump = await in_thread(dump_of, broker)
+    assert broker.http("DELETE", f"{path}/users/kari", token=token).status == 204
+    await ola.until(lambda: "kari" not in ola.profiles, "kari has left")
+    mark = len(ola.frames)
+    await rewind(broker, dump)
+    await in_thread(wait_until, lambda: "removal_kept" in broker.log(), "the store's other history was met")
+    records = f"ledig:{{{company.id}}}:records"
+    await in_thread(wait_until, lambda: not [k for k in redis(broker, "HKEYS", records).split() if k.endswith(":kari")], "kari is out of the store")
+    await in_thread(wait_until, lambda: not redis(broker, "GET", f"ledig:number:{company.numbers['kari']}"), "and the number free")
+    assert not [p for frame in ola.frames[mark:] for p in frame.get("profiles") or [] if p[0] == "kari"], "nobody saw kari again"
+    # whoever comes under that id afterwards stays
+    assert broker.http("PUT", f"{path}/users/kari", token=token, body=dict(name="En annen")).status == 201
+    await ola.until(lambda: "kari" in ola.profiles)

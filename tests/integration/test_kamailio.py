@@ -362,8 +362,10 @@ async def test_when_nobody_has_answered_they_are_rung_again(line, desk, start_ex
     company = desk(kari)
     exchange = await in_thread(lambda: start_exchange(line[0], RING_MS=RING_MS))
     board = await agents(company, kari)
-    phone = await in_thread(lambda: exchange.phone(company.numbers[kari], "rings", calls=2))
+    phone = await in_thread(exchange.phone, company.numbers[kari], "rings")
     caller = exchange.call(company.desk, scenario="gives_up")
+    await in_thread(phone.passed)
+    phone = await in_thread(exchange.phone, company.numbers[kari], "rings")  # sipp takes no call twice
     await in_thread(phone.passed)
     await in_thread(caller.go_on)
     await in_thread(caller.passed)

@@ -122,3 +122,38 @@ def test_peers_are_plain_and_of_one_company():
     for flags in (["--tls"], ["--companies", 2]):
         done = run("ledig-bench", "peers", *flags)
         assert done.returncode == 1 and f"peers has no {flags[0]}" in done.stderr
+
+
+# ---- Beside nginx, which has no subscribers ----
+
+NGINX = ("ask", "--against-nginx", "--rounds", 2, "--subscribers", 10, "--publishers", 2, "--seconds", 0.5, "--rate", 50)
+
+
+def test_the_routers_port_stands_beside_nginx(left_behind):
+    done = run("ledig-bench", *NGINX, "--json", "-", TMPDIR=left_behind)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    against = found["against_nginx"]
+    assert against["rounds"] == 2 and against["ratio"] > 0 and against["nginx"][0].isdigit()
+    assert 100 < against["body_bytes"] < 300 and found["change_rate"] == 1000
+    for measure in ("requests_per_s", "requests_per_cpu_s"):
+        assert against[measure]["broker"]["low"] > 0 and against[measure]["limit"]["low"] > 0
+    assert (found["wrong_views"], found["lost"], found["wrong_answers"], found["problems"]) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("there, missing", [(["nginx"], "wrk"), (["wrk"], "nginx")])
+def test_without_nginx_or_wrk_that_is_said_and_questions_are_asked_all_the_same(left_behind, tmp_path, there, missing):
+    done = run("ledig-bench", *NGINX, "--json", "-", TMPDIR=left_behind, PATH=place(tmp_path / "path", *there))
+    assert done.returncode == 0, done.stderr
+    assert f"nginx is skipped: {missing} is not installed" in done.stderr
+    found = json.loads(done.stdout)
+    assert found["against_nginx"] is None and found["answers"]["count"] > 0
+
+
+def test_nginx_that_does_not_start_is_named_with_its_last_words(left_behind, tmp_path):
+    path = place(tmp_path / "path", "wrk")
+    fake = tmp_path / "path" / "nginx"
+    fake.write_text("#!/bin/sh\necho nginx is not well today >&2\nexit 1\n")
+    fake.chmod(0o755)
+    done = run("ledig-bench", *NGINX, TMPDIR=left_behind, PATH=path + ":/usr/bin:/bin")
+    assert done.returncode == 1 and "nginx is not well today" in done.stderr, done.stderr

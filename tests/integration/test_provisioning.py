@@ -42,6 +42,13 @@ class Office:
         return self.done("GET", f"/queues/{queue}")
 
 
+def told(office):
+    """All that was provisioned."""
+    company = office.done("GET")
+    company.pop("version")  # devices come and go
+    return company, office.done("GET", "/users")
+
+
 @pytest.fixture
 def office(company):
     return Office(company)
@@ -270,7 +277,8 @@ def test_a_company_comes_into_being_and_is_renamed(company):
     office.done("PUT", "/users/kari", dict(name="Kari", queues=["support"]), 201)
     shown = office.done("GET")
     assert shown.pop("version") > 0
-    assert shown == dict(company=office.id, name="Fjord AS", users=1, queues=1, schedules=0, call_history_days=90, activity_days=365)
+    assert shown == dict(company=office.id, name="Fjord AS", country="NO", users=1, queues=1, schedules=0,
+                         call_history_days=90, activity_days=365)
     office.done("PUT", "", dict(name="Fjell AS"))
     assert office.done("GET")["name"] == "Fjell AS" and office.user("kari")["name"] == "Kari"
 
@@ -346,7 +354,7 @@ BAD = [
     ("users", dict(name="X", queues=[f"q{i}" for i in range(65)]), "queues"), ("users", dict(name="X", queues={}), "queues"),
     ("users", dict(name="X", department="x" * 121), "department"), ("users", dict(name="X", number="+4722334455"), "number"),
     ("users", {"name": "X", "E post": "x"}, None),
-    ("queues", dict(), "name"), ("queues", dict(name="X", strategy="priority"), "strategy"), ("queues", dict(name="X", strategy=3), "strategy"),
+    ("queues", dict(), "name"), ("queues", dict(name="X", strategy="by_name"), "strategy"), ("queues", dict(name="X", strategy=3), "strategy"),
     ("queues", dict(name="X", wrap_up_ms=-1), "wrap_up_ms"), ("queues", dict(name="X", wrap_up_ms="1"), "wrap_up_ms"), ("queues", dict(name="X", wrap_up_ms=1.5), "wrap_up_ms"),
     ("queues", dict(name="X", wrap_up_ms=3_600_001), "wrap_up_ms"), ("queues", dict(name="X", numbers=["1"]), "numbers"), ("queues", dict(name="X", role="lead"), "role"),
 ]

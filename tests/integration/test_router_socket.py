@@ -326,7 +326,7 @@ async def test_a_cache_that_follows_what_people_do(broker, company, desk, tokens
     await router.sees_route(kari, action="unavailable", availability="dnd", user="kari", company=company.id)
     await app.set("away", forward="ola")
     await router.sees_route(kari, action="forward", target=ola, via=["ola"])
-    await app.set("away", forward="+4733333333")  # no row of a colleague shows this
+    await app.set("away", forward="+4733333333")
     await router.sees_route(kari, action="forward", target="+4733333333", via=None)
     await app.set("away", forward="ola")
     await ola_app.set("busy", activity="meeting")
@@ -505,6 +505,14 @@ async def test_bad_requests_are_answered_and_the_connection_stays(broker, make_c
         error = await router.refused(**request)
         assert (error["code"], error.get("field")) == (code, field), (request, error)
     assert (await router.route(company.numbers["kari"]))[0]["action"] == "ring"
+
+
+async def test_ten_thousand_numbers_are_more_than_a_message_holds(broker, make_company):
+    company = make_company(consent=False)
+    for request in ("route", "follow"):
+        router = await connect(broker, company.id)
+        await router.send(dict(t=request, id=1, numbers=[f"+47{10_000_000 + i}" for i in range(10_000)]))
+        assert await router.until_closed() == 1009 and router.errors[0]["code"] == "too_large"
 
 
 async def test_more_open_requests_than_allowed_are_refused_one_by_one(start_broker, make_company):

