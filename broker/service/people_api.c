@@ -2,6 +2,7 @@
 #include "broker/service/api_path.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/login.h"
+#include "broker/service/me_api.h"
 
 #include <string.h>
 
@@ -27,6 +28,7 @@ void people_api_handle(void *arg, struct http_exchange *exchange, const struct h
             api_refuse_method(exchange, calls[i].name);
         return;
     }
+    if (me_api_handle(service, exchange, request)) return;
     if (strncmp(request->path, devices, strlen(devices)) != 0)
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
     else if (request->method != HTTP_DELETE)

@@ -8,6 +8,7 @@
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
 #include "broker/service/schedule_api.h"
+#include "broker/service/subject.h"
 #include "broker/service/user_api.h"
 
 #include <string.h>
@@ -74,13 +75,34 @@ static void answer_one(struct service *service, const struct edit_kind *kind, co
         user_api_tell(service, company, id, exchange);
 }
 
-/* "{user}/invitation" */
+/* "{user}/export": what an administrator hands to somebody who has asked, or has left. */
+static void answer_subject(struct service *service, const char *company, const char *user,
+                           struct http_exchange *exchange, const struct http_request *request) {
+    struct token_claims claims;
+    struct subject_question question = {.company = company, .user = user};
+    if (request->method != HTTP_GET) {
+        api_refuse_method(exchange, "GET");
+        return;
+    }
+    if (!may(service, company, false, exchange, request) || !api_take_claims(service, exchange, request, &claims) ||
+        !subject_take_form(request, exchange, &question))
+        return;
+    question.actor = claims.user;
+    if (shape_is_id(user))
+        subject_tell(service, &question, exchange);
+    else
+        http_problem(exchange, LEDIG_ENOT_FOUND, "user", "no such person in this company");
+}
+
+/* "{user}/invitation" and "{user}/export" */
 static void answer_invitation(struct service *service, const char *company, const char *rest,
                               struct http_exchange *exchange, const struct http_request *request) {
     char user[LEDIG_ID_CHARS_MAX + 1];
     size_t length = strcspn(rest, "/");
     snprintf(user, sizeof user, "%.*s", (int)(length < sizeof user ? length : 0), rest);
-    if (strcmp(rest + length, "/invitation") != 0)
+    if (strcmp(rest + length, "/export") == 0)
+        answer_subject(service, company, user, exchange, request);
+    else if (strcmp(rest + length, "/invitation") != 0)
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
     else if (request->method != HTTP_POST)
         api_refuse_method(exchange, "POST");

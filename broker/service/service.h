@@ -77,6 +77,7 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
+    unsigned subjects;             /* of whom is told what is held on them */
     unsigned jobs;                 /* in other threads, that have not come back */
     bool draining;                 /* nobody is welcome any more */
     bool closing;
