@@ -164,14 +164,6 @@ void activity_log_name(const struct entity_names *names, const char *user, char 
     log_name(names, ACTIVITY_LOGS_PREFIX ":", user, name);
 }
 
-bool activity_log_is(const char *name) {
-    return strncmp(name, ACTIVITY_LOGS_PREFIX ":", strlen(ACTIVITY_LOGS_PREFIX ":")) == 0;
-}
-
-bool queue_log_is(const char *name) {
-    return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
-}
-
 unsigned profile_tier(const struct profile_record *profile, const char *queue) {
     const struct queue_tier *tiers = profile->tiers.at;
     for (uint32_t i = 0; i < profile->tiers.count; i++)

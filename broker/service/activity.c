@@ -5,13 +5,7 @@
 
 #include <string.h>
 
-#define DAY_MS 86400000LL
 #define ROWS_A_PART 48 /* a row with the longest texts, all escaped, takes 1.2 KB of JSON: these are below 64 KiB */
-
-int64_t activity_begins_at(const struct company_record *settings, int64_t now_ms) {
-    int64_t days = settings && settings->activity_days ? settings->activity_days : ACTIVITY_DAYS_DEFAULT;
-    return now_ms - days * DAY_MS;
-}
 
 /* ---- Writing ---- */
 
@@ -85,7 +79,8 @@ static int take_records(struct request *request, const struct store_record *reco
     int error = record_decode(records[0].bytes, records[0].length, request->arena, company);
     if (!error) error = record_decode(records[1].bytes, records[1].length, request->arena, profile);
     if (error) return error;
-    request->history.from_ms = activity_begins_at(&company->company, service_now_ms(request->service));
+    request->history.from_ms =
+        retention_begins_at(RETENTION_activity, &company->company, service_now_ms(request->service));
     request->history.profile = &profile->profile;
     return 0;
 }

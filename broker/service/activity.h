@@ -5,14 +5,13 @@
 #ifndef LEDIG_SERVICE_ACTIVITY_H
 #define LEDIG_SERVICE_ACTIVITY_H
 
+#include "broker/privacy/retention.h"
 #include "broker/service/session.h"
 #include "broker/service/update.h"
 
 #define ACTIVITY_LIMIT_DEFAULT 50
 #define ACTIVITY_LIMIT_MAX 100
-#define ACTIVITY_DAYS_DEFAULT 365 /* who looks once a year sees all of it */
-#define ACTIVITY_DAYS_MAX 1100    /* three years: as long as a claim may be raised */
-#define ACTIVITY_SET_MS 60000     /* what is set again and again by the same for the same is told once in so long */
+#define ACTIVITY_SET_MS 60000 /* what is set again and again by the same for the same is told once in so long */
 
 /* To be called from an update_apply with the person's profile: notes that this was done, in the same commit. Texts must
  * live as long as the arena. `once`: of entries that say the same there, the first is kept. LEDIG_ENO_MEMORY. */
@@ -25,8 +24,5 @@ void activity_answer(struct session *session, uint32_t id, const struct message_
 /* Opens an entry of a log. LEDIG_EDAMAGED, LEDIG_EUNSUPPORTED, LEDIG_ENO_MEMORY. */
 int activity_open(const struct service *service, const char *company, const struct profile_record *profile,
                   const struct store_entry *entry, struct arena *arena, struct record *record);
-
-/* What was before this is over the company's age; `settings` NULL = the default. */
-int64_t activity_begins_at(const struct company_record *settings, int64_t now_ms);
 
 #endif

@@ -66,7 +66,7 @@ static bool read_prefixes(struct edit *edit, struct json_reader *reader, struct 
 static bool read_call_history_days(struct edit *edit, struct json_reader *reader, struct said *said) {
     const json_t *days = json_object_get(edit->document, "call_history_days");
     if (!days || json_is_null(days)) return true;
-    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > HISTORY_DAYS_MAX)
+    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > RETENTION_DAYS_MAX_calls)
         return json_reader_fail(reader, "call_history_days", "must be a number from 1 to 400");
     said->call_history_days = json_integer_value(days);
     return true;
@@ -270,7 +270,7 @@ static void answer(const struct look *look) {
     const struct texts *prefixes = &settings->forward_prefixes;
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
-    int64_t days = settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT;
+    int64_t days = retention_days(RETENTION_calls, settings);
     json_t *document = json_pack(
         "{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:s,s:o*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
         "zone", settings->zone, "schedule", settings->schedule, "departments", departments_of(settings), "off_work",

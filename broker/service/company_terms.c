@@ -31,7 +31,8 @@ static bool read_texts(const struct edit *edit, struct json_reader *reader, stru
 static bool read_days(const struct edit *edit, struct json_reader *reader, struct company_terms *terms) {
     const json_t *days = json_object_get(edit->document, "activity_days");
     if (!days || json_is_null(days)) return true;
-    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > ACTIVITY_DAYS_MAX)
+    if (!json_is_integer(days) || json_integer_value(days) < 1 ||
+        json_integer_value(days) > RETENTION_DAYS_MAX_activity)
         return json_reader_fail(reader, "activity_days", "must be a number from 1 to 1100");
     terms->activity_days = json_integer_value(days);
     return true;
@@ -78,6 +79,6 @@ void company_terms_tell(const struct company_record *company, json_t *document) 
         json_object_set_new(map, texts[i].purpose, json_string(texts[i].version));
     if (map) json_object_set_new(document, "consent_texts", map);
     json_object_set_new(document, "activity_days",
-                        json_integer(company->activity_days ? company->activity_days : ACTIVITY_DAYS_DEFAULT));
+                        json_integer((json_int_t)retention_days(RETENTION_activity, company)));
     if (company->contact) json_object_set_new(document, "contact", json_string(company->contact));
 }

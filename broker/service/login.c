@@ -166,7 +166,10 @@ struct device_known *login_devices(const struct access_record *access, struct ar
 int login_add_device(const struct login *login, struct access_record *access, struct arena *arena) {
     struct device_known *devices = login_devices(access, arena);
     if (!devices) return LEDIG_ENO_MEMORY;
-    uint32_t count = access->devices.count, at = count;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < access->devices.count; i++) /* those that would have to log in anew are forgotten */
+        if (devices[i].seen_at + REFRESH_UNUSED_MS_MAX > login->now_ms) devices[count++] = devices[i];
+    uint32_t at = count;
     for (uint32_t i = 0; i < count && at == count; i++)
         if (strcmp(devices[i].device, login->device) == 0) at = i;
     if (at == LOGINS_MAX)

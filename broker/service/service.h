@@ -37,7 +37,7 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t lease_ms;                       /* [10000] a worker that does not renew its lease for so long is dead */
     uint32_t router_lease_ms;                /* [30000] a router that gives no sign of life for so long has ended */
     uint32_t number_sweep_ms;                /* [600000] the index of numbers is looked through this often */
-    uint32_t history_sweep_ms;               /* [3600000] call histories over age are looked for this often */
+    uint32_t history_sweep_ms;               /* [3600000] what is over age is looked for this often */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
     struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
     struct vault *vault;                     /* the caller's; NULL: nothing is sealed */
@@ -52,19 +52,19 @@ struct service {
     struct store *store;
     struct leases *leases;
     struct zones *zones;
-    const struct entity_names *names;    /* never NULL */
-    struct tenant *tenants;              /* uthash by id */
-    struct claim *claims;                /* utlist: those under way */
-    uv_timer_t line;                     /* of calls that wait: runs while there are any */
-    struct claim_lull lull;              /* of that line */
-    uint64_t calls_swept_ms;             /* the loop's time of the last sweep over calls */
-    uint64_t history_swept_ms;           /* and of the last over people's histories */
-    uint64_t numbers_swept_ms;           /* the loop's time of the last round */
-    struct number_sweep *number_sweep;   /* NULL before the first */
-    struct history_sweep *history_sweep; /* NULL before the first */
-    struct router *routers;              /* uthash by the suffix of their lease */
-    struct router_link *links;           /* utlist: routers that keep a connection open */
-    struct route_watches watches;        /* the numbers that they follow */
+    const struct entity_names *names;        /* never NULL */
+    struct tenant *tenants;                  /* uthash by id */
+    struct claim *claims;                    /* utlist: those under way */
+    uv_timer_t line;                         /* of calls that wait: runs while there are any */
+    struct claim_lull lull;                  /* of that line */
+    uint64_t calls_swept_ms;                 /* the loop's time of the last sweep over calls */
+    uint64_t retention_swept_ms;             /* and of the last over logs */
+    uint64_t numbers_swept_ms;               /* the loop's time of the last round */
+    struct number_sweep *number_sweep;       /* NULL before the first */
+    struct retention_sweep *retention_sweep; /* NULL before the first */
+    struct router *routers;                  /* uthash by the suffix of their lease */
+    struct router_link *links;               /* utlist: routers that keep a connection open */
+    struct route_watches watches;            /* the numbers that they follow */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;

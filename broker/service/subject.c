@@ -144,10 +144,8 @@ static bool begin_source(struct subject *subject) {
     if (!subject->rows) return false;
     json_object_set_new(subject->document, sources[subject->source].part, subject->rows); /* lent from here on */
     subject->before_ms = INT64_MAX;
-    subject->from_ms = sources[subject->source].kind == RECORD_PAST_CALL ? history_begins_at(subject->settings, now_ms)
-                       : sources[subject->source].kind == RECORD_ACTIVITY
-                           ? activity_begins_at(subject->settings, now_ms)
-                           : 0;
+    static const enum retention_kind kinds[SOURCES] = {RETENTION_calls, RETENTION_activity, RETENTION_audit};
+    subject->from_ms = retention_begins_at(kinds[subject->source], subject->settings, now_ms);
     return true;
 }
 

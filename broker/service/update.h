@@ -4,9 +4,8 @@
 #define LEDIG_SERVICE_UPDATE_H
 
 #include "broker/model/record.h"
+#include "broker/privacy/retention.h"
 #include "broker/store/store.h"
-
-#define AUDIT_LOG "audit" /* the company's: what went outside, and what was set on behalf of another */
 
 struct service;
 
