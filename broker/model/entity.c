@@ -52,6 +52,7 @@ const void *entity_record(const struct company *company, const struct entity *en
     case RECORD_NONE:
     case RECORD_PAST_CALL:
     case RECORD_AUDIT:
+    case RECORD_SECURITY:
     case RECORD_ACTIVITY: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;

@@ -115,6 +115,8 @@ const char *record_id(const struct record *record) {
         return record->past_call.call;
     case RECORD_AUDIT:
         return record->audit.actor;
+    case RECORD_SECURITY:
+        return record->security.what;
     case RECORD_ACTIVITY:
         return record->activity.what;
     case RECORD_NONE:

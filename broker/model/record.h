@@ -34,6 +34,7 @@ enum record_kind {
     RECORD_PAST_CALL,
     RECORD_AUDIT,
     RECORD_ACTIVITY,
+    RECORD_SECURITY,
     RECORD_KIND_COUNT
 };
 

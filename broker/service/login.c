@@ -3,6 +3,7 @@
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/login_state.h"
+#include "broker/service/security.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,7 @@ bool login_take_token(struct login *login, const struct http_request *request) {
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct login *login = arg;
     login->refused = !entities[0].current;
+    login->is_reused = false;
     if (login->refused) return UPDATE_NOTHING;
     const char *role = entities[0].current->profile.role;
     if (!role || !role_parse(role, &login->role)) login->role = ROLE_MEMBER;
@@ -80,6 +82,8 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
 static void on_committed(void *arg, int error, uint64_t version) {
     struct login *login = arg;
     (void)version;
+    if (!error && login->is_reused)
+        security_note(login->service, login->company, SECURITY_TOKEN_REUSED, NULL, login->user);
     if (error)
         login_refuse(login, error, NULL, NULL);
     else if (login->refused && login->is_for_another)
@@ -115,7 +119,9 @@ int login_note(const struct login *login, struct update_entity *profile, const c
 
 struct refusal {
     char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
+    struct service *service;
     int64_t now_ms;
+    bool is_told;
 };
 
 static bool is_told(int64_t count) {
@@ -125,20 +131,23 @@ static bool is_told(int64_t count) {
 }
 
 static int apply_refusal(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
-    const struct refusal *refusal = arg;
+    struct refusal *refusal = arg;
     struct access_record *access = &entities[1].next.access;
     (void)count;
     if (!entities[0].current || !entities[1].current || !access->password) return UPDATE_NOTHING;
     access->refused++;
     entities[1].action = STORE_WRITE;
-    if (!is_told(access->refused)) return 0;
+    refusal->is_told = is_told(access->refused);
+    if (!refusal->is_told) return 0;
     struct activity_record activity = {.what = "login_refused", .at = refusal->now_ms, .times = access->refused};
     return activity_note(&entities[0], &activity, NULL, arena);
 }
 
 static void on_refusal_kept(void *arg, int error, uint64_t version) {
-    (void)error; /* it was answered before; and nobody learns how that went */
+    struct refusal *refusal = arg;
     (void)version;
+    if (!error && refusal->is_told) /* the rest was answered before */
+        security_note(refusal->service, refusal->company, SECURITY_LOGIN_REFUSED, NULL, refusal->user);
     free(arg);
 }
 
@@ -149,6 +158,8 @@ void login_count_refused(const struct login *login) {
     strcpy(refusal->company, login->company);
     strcpy(refusal->user, login->user);
     refusal->now_ms = login->now_ms;
+    refusal->service = login->service;
+    refusal->is_told = false;
     if (login->service->closing ||
         update_start(login->service, refusal->company, targets, 2, apply_refusal, on_refusal_kept, refusal) != 0)
         free(refusal);

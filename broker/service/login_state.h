@@ -29,7 +29,8 @@ struct login {
     char given[SECRET_CHARS + 1];                                      /* the refresh token that came */
     char secret[SECRET_CHARS + 1], secret_hash[SECRET_HASH_CHARS + 1]; /* the one that goes */
     enum role role;                                                    /* as the profile says */
-    bool refused;                                                      /* by the apply: nothing is told but that */
+    bool is_reused; /* by the apply: the refresh token had been used before */
+    bool refused;   /* by the apply: nothing is told but that */
     int64_t now_ms;
 };
 

@@ -36,7 +36,7 @@ static int apply_refresh(void *arg, struct update_entity *entities, size_t count
     if (login->refused) return UPDATE_NOTHING;
     entities[1].action = STORE_WRITE;
     if (was_before && device->seen_at + REFRESH_AGAIN_MS <= login->now_ms) {
-        login->refused = true;
+        login->refused = login->is_reused = true;
         int error = login_note(login, &entities[0], "token_reused", device->device, arena);
         remove_device(access, devices, device);
         return error;

@@ -8,6 +8,7 @@
 #include "broker/service/provisioning.h"
 #include "broker/service/queue_api.h"
 #include "broker/service/schedule_api.h"
+#include "broker/service/security.h"
 #include "broker/service/subject.h"
 #include "broker/service/user_api.h"
 
@@ -15,7 +16,19 @@
 
 /* Whether the token is an administrator's of this company; with `router`, a router's will do. Answers if not. A company
  * that the token does not cover looks like one that does not exist. */
-static bool may(const struct service *service, const char *company, bool router, struct http_exchange *exchange,
+/* Who asks for what their token does not cover is told to their own company. */
+static void note_refused(struct service *service, const struct token_claims *claims) {
+    security_note(service, claims->companies, SECURITY_ACCESS_REFUSED, claims->user, NULL);
+}
+
+static void note(struct service *service, const char *company, const char *what, const char *user,
+                 const struct http_request *request) {
+    struct token_claims claims;
+    if (token_check(service->key, request->bearer, service_now_ms(service), &claims) == 0)
+        security_note(service, company, what, claims.user, user);
+}
+
+static bool may(struct service *service, const char *company, bool router, struct http_exchange *exchange,
                 const struct http_request *request) {
     struct token_claims claims;
     if (!api_take_claims(service, exchange, request, &claims)) return false;
@@ -25,6 +38,7 @@ static bool may(const struct service *service, const char *company, bool router,
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
     else
         return true;
+    note_refused(service, &claims);
     return false;
 }
 
@@ -37,7 +51,9 @@ static void answer_import(struct service *service, const char *company, struct h
         return;
     } else if ((claims.role != ROLE_ADMIN && claims.role != ROLE_OPERATOR) || !token_covers(&claims, company)) {
         http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes an administrator's token of this company");
+        note_refused(service, &claims);
     } else {
+        security_note(service, company, SECURITY_IMPORT, claims.user, NULL);
         provisioning_import(service, company, exchange, request);
     }
 }
@@ -88,6 +104,7 @@ static void answer_subject(struct service *service, const char *company, const c
         !subject_take_form(request, exchange, &question))
         return;
     question.actor = claims.user;
+    if (shape_is_id(user)) security_note(service, company, SECURITY_EXPORT, claims.user, user);
     if (shape_is_id(user))
         subject_tell(service, &question, exchange);
     else
@@ -138,16 +155,26 @@ static void answer_audit(struct service *service, const char *company, struct ht
         audit_tell(service, company, exchange, request);
 }
 
+static void answer_security(struct service *service, const char *company, struct http_exchange *exchange,
+                            const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (may(service, company, false, exchange, request))
+        security_tell(service, company, exchange, request);
+}
+
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
         api_refuse_method(exchange, "GET");
     else if (!may(service, company, false, exchange, request))
         return;
-    else if (as_file)
-        export_tell(service, company, exchange);
-    else
+    if (!as_file) {
         user_api_list(service, company, exchange, request);
+        return;
+    }
+    note(service, company, SECURITY_EXPORT, NULL, request);
+    export_tell(service, company, exchange);
 }
 
 bool provisioning_api_handle(struct service *service, struct http_exchange *exchange,
@@ -158,6 +185,8 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_import(service, company, exchange, request);
     else if (api_is_of_company(request->path, "export", company, NULL))
         answer_whole(service, company, true, exchange, request);
+    else if (api_is_of_company(request->path, "security", company, NULL))
+        answer_security(service, company, exchange, request);
     else if (api_is_of_company(request->path, "audit", company, NULL))
         answer_audit(service, company, exchange, request);
     else if (api_is_of_company(request->path, "users", company, NULL))

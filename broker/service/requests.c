@@ -10,6 +10,7 @@
 #include "broker/service/history.h"
 #include "broker/service/member_change.h"
 #include "broker/service/request.h"
+#include "broker/service/security.h"
 #include "broker/service/tenant_state.h"
 
 #include <string.h>
@@ -19,6 +20,8 @@
                          */
 
 static void refuse(struct session *session, uint32_t id, int error, const char *field, const char *why) {
+    if (error == LEDIG_EFORBIDDEN)
+        security_note(session->service, session->tenant->id, SECURITY_ACCESS_REFUSED, session->attendee->user, NULL);
     session_error(session, id, error, field, why, 0);
 }
 

@@ -43,6 +43,8 @@ struct service_options { /* 0 = the default in brackets */
     struct vault *vault;                     /* the caller's; NULL: nothing is sealed */
 };
 
+#define SECURITY_KNOWN_MAX 256 /* events that a worker remembers to have noted */
+
 struct service {
     uv_loop_t *loop;
     struct service_options options; /* defaults filled in; the texts are the caller's */
@@ -77,9 +79,11 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
-    unsigned subjects;             /* of whom is told what is held on them */
-    unsigned jobs;                 /* in other threads, that have not come back */
-    bool draining;                 /* nobody is welcome any more */
+    char security_known[SECURITY_KNOWN_MAX][ENTITY_HASH_CHARS + 1]; /* see security.c */
+    size_t security_next;
+    unsigned subjects; /* of whom is told what is held on them */
+    unsigned jobs;     /* in other threads, that have not come back */
+    bool draining;     /* nobody is welcome any more */
     bool closing;
     bool handles_closing; /* the store is gone */
     void (*closed)(void *arg);

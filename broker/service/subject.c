@@ -39,10 +39,17 @@ static void name_audit(const struct entity_names *names, const char *user, char 
     snprintf(name, CALL_LOG_BYTES_MAX, "%s", AUDIT_LOG);
 }
 
+static void name_security(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]) {
+    (void)names;
+    (void)user;
+    snprintf(name, CALL_LOG_BYTES_MAX, "%s", SECURITY_LOG);
+}
+
 static const struct source sources[] = {
     {"calls", call_log_name, RECORD_PAST_CALL},
     {"activity", activity_log_name, RECORD_ACTIVITY},
     {"audit", name_audit, RECORD_AUDIT},
+    {"security", name_security, RECORD_SECURITY},
 };
 #define SOURCES (sizeof sources / sizeof *sources)
 
@@ -94,6 +101,11 @@ static const char *key_of(const struct subject *subject) {
 static json_t *row_of(const struct subject *subject, const struct record *record) {
     if (record->kind == RECORD_PAST_CALL) return subject_call(&record->past_call);
     if (record->kind == RECORD_ACTIVITY) return subject_activity(&record->activity);
+    if (record->kind == RECORD_SECURITY)
+        return shape_same_text(record->security.user, subject->user) ||
+                       shape_same_text(record->security.actor, subject->user)
+                   ? subject_security(&record->security)
+                   : NULL;
     bool concerns = record->kind == RECORD_AUDIT &&
                     (strcmp(record->audit.user, subject->user) == 0 || strcmp(record->audit.actor, subject->user) == 0);
     return concerns ? subject_audit(&record->audit) : NULL;
@@ -144,7 +156,8 @@ static bool begin_source(struct subject *subject) {
     if (!subject->rows) return false;
     json_object_set_new(subject->document, sources[subject->source].part, subject->rows); /* lent from here on */
     subject->before_ms = INT64_MAX;
-    static const enum retention_kind kinds[SOURCES] = {RETENTION_calls, RETENTION_activity, RETENTION_audit};
+    static const enum retention_kind kinds[SOURCES] = {RETENTION_calls, RETENTION_activity, RETENTION_audit,
+                                                       RETENTION_security};
     subject->from_ms = retention_begins_at(kinds[subject->source], subject->settings, now_ms);
     return true;
 }

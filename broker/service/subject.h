@@ -39,6 +39,7 @@ json_t *subject_state(const struct state_record *state);
 json_t *subject_access(const struct access_record *access);
 json_t *subject_call(const struct past_call_record *call);
 json_t *subject_activity(const struct activity_record *activity);
+json_t *subject_security(const struct security_record *security);
 json_t *subject_audit(const struct audit_record *audit);
 
 /* The document as a page to be read, in "nb" or "en". False: out of memory. */

@@ -118,6 +118,11 @@ json_t *subject_activity(const struct activity_record *activity) {
     return map;
 }
 
+json_t *subject_security(const struct security_record *security) {
+    return json_pack("{s:I,s:s,s:s*,s:s*}", "at", (json_int_t)security->at, "what", security->what, "actor",
+                     security->actor, "user", security->user);
+}
+
 json_t *subject_audit(const struct audit_record *audit) {
     return json_pack("{s:I,s:s,s:s,s:s,s:s*,s:s}", "at", (json_int_t)audit->at, "actor", audit->actor, "user",
                      audit->user, "status", audit->status, "forward", audit->forward, "result", audit->result);

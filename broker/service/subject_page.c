@@ -18,6 +18,7 @@ static const struct {
     {"activity", "Aktivitet", "Activity"},
     {"calls", "Samtaler", "Calls"},
     {"audit", "Bedriftens logg", "The company's log"},
+    {"security", "Sikkerhetslogg", "Security log"},
     {"user", "Bruker", "User"},
     {"name", "Navn", "Name"},
     {"numbers", "Numre", "Numbers"},

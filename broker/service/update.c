@@ -110,6 +110,26 @@ static int keep_audit(const struct update *update, const struct update_entity *e
     return error;
 }
 
+static int keep_security(const struct update *update, const struct update_entity *company,
+                         struct store_kept_list *kept) {
+    char id[ENTITY_HASH_CHARS + 1];
+    struct buffer plain = {0}, sealed = {0};
+    entity_hash(update->service->names, company->security_id, id);
+    int error = record_encode(company->security, &plain);
+    if (!error)
+        error = vault_seal_entry(company->next.company.log_key, update->company, SECURITY_LOG, id, plain.bytes,
+                                 plain.length, &sealed);
+    if (!error)
+        store_keep(kept, &(struct store_kept){.log = SECURITY_LOG,
+                                              .id = id,
+                                              .at_ms = company->security->security.at,
+                                              .bytes = sealed.bytes,
+                                              .length = sealed.length});
+    buffer_free(&plain);
+    buffer_free(&sealed);
+    return error;
+}
+
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
     const struct entity_names *names = update->service->names;
     char log[CALL_LOG_BYTES_MAX];
@@ -117,6 +137,7 @@ static int keep_calls(const struct update *update, const struct update_entity *e
     for (size_t i = 0; i < update->count; i++) {
         if (entities[i].counts_for) keep_count(names, &entities[i], kept);
         if (entities[i].audit) error = keep_audit(update, &entities[i], kept);
+        if (!error && entities[i].security) error = keep_security(update, &entities[i], kept);
         if (error) return error;
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
         const struct profile_record *profile = &entities[i].current->profile;

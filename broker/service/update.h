@@ -45,6 +45,9 @@ struct update_entity {
     /* Of any: kept in the company's log `audit` under this id, where nothing stands under it yet. */
     const struct record *audit; /* RECORD_AUDIT; NULL = none */
     const char *audit_id;
+    /* Of a company: kept in its log `security`, likewise. */
+    const struct record *security; /* RECORD_SECURITY; NULL = none */
+    const char *security_id;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same
