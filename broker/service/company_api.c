@@ -205,7 +205,9 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
         company->call_history_days = said->call_history_days;
         changes = true;
     }
-    changes |= company_terms_merge(edit, &said->terms, company);
+    int terms = company_terms_merge(edit, &said->terms, company);
+    if (terms < 0) return terms;
+    changes |= terms > 0;
     int result = edit_says(edit, "departments") ? set_departments(edit, &company->departments, arena) : 0;
     if (result >= 0 && !changes && result == 0) return UPDATE_NOTHING;
     if (result >= 0) result = check(edit, company);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define PEOPLE_MAX 10000000 /* a slip of the finger */
+
 /* ---- Reading ---- */
 
 static bool read_texts(const struct edit *edit, struct json_reader *reader, struct company_terms *terms) {
@@ -39,7 +41,9 @@ static bool read_days(const struct edit *edit, struct json_reader *reader, struc
 }
 
 bool company_terms_read(const struct edit *edit, struct json_reader *reader, struct company_terms *terms) {
+    terms->says_people_max = json_object_get(edit->document, "people_max") != NULL;
     return read_texts(edit, reader, terms) && read_days(edit, reader, terms) &&
+           json_reader_number(reader, edit->document, "people_max", PEOPLE_MAX, &terms->people_max) &&
            json_reader_text(reader, edit->document, "contact", LEDIG_NAME_CHARS_MAX, &terms->contact);
 }
 
@@ -53,19 +57,31 @@ static bool same_texts(const struct list *one, const struct list *other) {
     return same;
 }
 
-bool company_terms_merge(const struct edit *edit, const struct company_terms *terms, struct company_record *company) {
-    bool changes = false;
+/* An administrator may send back what a GET gave; and a PUT that does not name it leaves it. */
+static int merge_order(struct edit *edit, const struct company_terms *terms, struct company_record *company) {
+    bool says = terms->says_people_max || (edit->by_operator && edit_says(edit, "people_max"));
+    if (!says || company->people_max == terms->people_max) return 0;
+    if (!edit->by_operator)
+        return edit_fault(edit, LEDIG_EFORBIDDEN, "people_max",
+                          "this is what was ordered: ask whoever runs the service");
+    company->people_max = terms->people_max;
+    return 1;
+}
+
+int company_terms_merge(struct edit *edit, const struct company_terms *terms, struct company_record *company) {
+    int changes = merge_order(edit, terms, company);
+    if (changes < 0) return changes;
     if (edit_says(edit, "consent_texts") && !same_texts(&company->consent_texts, &terms->texts)) {
         company->consent_texts = terms->texts;
-        changes = true;
+        changes = 1;
     }
     if (edit_says(edit, "activity_days") && company->activity_days != terms->activity_days) {
         company->activity_days = terms->activity_days;
-        changes = true;
+        changes = 1;
     }
     if (edit_says(edit, "contact") && !shape_same_text(company->contact, terms->contact)) {
         company->contact = terms->contact;
-        changes = true;
+        changes = 1;
     }
     return changes;
 }
@@ -80,5 +96,6 @@ void company_terms_tell(const struct company_record *company, json_t *document) 
     if (map) json_object_set_new(document, "consent_texts", map);
     json_object_set_new(document, "activity_days",
                         json_integer((json_int_t)retention_days(RETENTION_activity, company)));
+    if (company->people_max) json_object_set_new(document, "people_max", json_integer((json_int_t)company->people_max));
     if (company->contact) json_object_set_new(document, "contact", json_string(company->contact));
 }

@@ -2,6 +2,7 @@
 #include "broker/service/api_path.h"
 #include "broker/service/audit.h"
 #include "broker/service/company_api.h"
+#include "broker/service/entitlement.h"
 #include "broker/service/export.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/login.h"
@@ -147,6 +148,14 @@ static void answer_schedules(struct service *service, const char *company, struc
         schedule_api_list(service, company, exchange);
 }
 
+static void answer_usage(struct service *service, const char *company, struct http_exchange *exchange,
+                         const struct http_request *request) {
+    if (request->method != HTTP_GET)
+        api_refuse_method(exchange, "GET");
+    else if (may(service, company, false, exchange, request))
+        entitlement_tell(service, company, exchange);
+}
+
 static void answer_audit(struct service *service, const char *company, struct http_exchange *exchange,
                          const struct http_request *request) {
     if (request->method != HTTP_GET)
@@ -185,6 +194,8 @@ bool provisioning_api_handle(struct service *service, struct http_exchange *exch
         answer_import(service, company, exchange, request);
     else if (api_is_of_company(request->path, "export", company, NULL))
         answer_whole(service, company, true, exchange, request);
+    else if (api_is_of_company(request->path, "usage", company, NULL))
+        answer_usage(service, company, exchange, request);
     else if (api_is_of_company(request->path, "security", company, NULL))
         answer_security(service, company, exchange, request);
     else if (api_is_of_company(request->path, "audit", company, NULL))
