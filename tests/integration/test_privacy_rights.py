@@ -2,7 +2,10 @@
 destroyed. Each is looked at from outside: by HTTP, and in Redis."""
 
 import json
+import os
 import pathlib
+import re
+import subprocess
 
 import jsonschema
 
@@ -214,3 +217,23 @@ async def test_one_erases_oneself_and_the_employer_the_rest(company):
     assert checked(export_of(company, again["token"]))["calls"] == []
     assert Office(company).http("DELETE", "/users/kari").status == 204
     assert keys_of(company, "kari") == ([], [])
+
+
+async def test_the_commands_of_the_documents_answer_a_request(company, tmp_path):
+    """docs/privacy.md: a request is answered in ten minutes. As it stands there, line by line."""
+    text = (pathlib.Path(__file__).parents[2] / "docs/privacy.md").read_text(encoding="utf-8")
+    section = text[text.index("## To answer a request"):text.index("## Where to complain")]
+    commands = re.findall(r"^ {7}(curl .*)$", section, re.M)
+    assert len(commands) == 4
+    await busy_kari(company)
+    (tmp_path / "admin").write_text("Authorization: Bearer " + company.broker.token("boss", company.id, "admin"))
+    environment = dict(os.environ, ADMIN=str(tmp_path / "admin"), LEDIG=company.broker.router_url, COMPANY=company.id,
+                       PERSON="kari")
+    for command in commands:
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
+        assert done.returncode == 0, (command, done.stderr)
+        if "PATCH" in command:
+            assert stored(company.broker, company.id, "profile", "kari")["n"] == "Kari Riktig"
+    assert "Samtykker" in (tmp_path / "innsyn.html").read_text(encoding="utf-8")
+    jsonschema.validate(json.loads((tmp_path / "innsyn.json").read_text(encoding="utf-8")), SCHEMA)
+    assert stored(company.broker, company.id, "profile", "kari") is None
