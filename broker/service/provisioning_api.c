@@ -174,10 +174,11 @@ static void answer_security(struct service *service, const char *company, struct
 
 static void answer_whole(struct service *service, const char *company, bool as_file, struct http_exchange *exchange,
                          const struct http_request *request) {
-    if (request->method != HTTP_GET)
+    if (request->method != HTTP_GET) {
         api_refuse_method(exchange, "GET");
-    else if (!may(service, company, false, exchange, request))
         return;
+    }
+    if (!may(service, company, false, exchange, request)) return;
     if (!as_file) {
         user_api_list(service, company, exchange, request);
         return;
