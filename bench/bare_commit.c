@@ -1,6 +1,7 @@
 #include "bench/bare_commit.h"
 #include "bench/employer.h"
 #include "bench/terminal.h"
+#include "broker/privacy/vault.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,11 +13,11 @@
 
 #define NEVER "9000000000000000"
 #define WORDS 3 + 3 + 6 + 10 /* EVALSHA …, keys, arguments, two writes */
-#define RECORD_BYTES_MAX 1024
+#define BARE_RECORD_BYTES_MAX 1024
 #define READ_BYTES 65536
 #define PATIENCE_S 15
 
-static const char filler[RECORD_BYTES_MAX + 1] = {0};
+static const char filler[BARE_RECORD_BYTES_MAX + 1] = {0};
 
 /* ---- Speaking ---- */
 
@@ -47,8 +48,8 @@ static void ask(struct bare_commit *bare, uint32_t number) {
     char key[4][48], call[40], state[40];
     for (int i = 0; i < 4; i++)
         snprintf(key[i], sizeof key[i], "ledig:{bare-%05u}:%s", (unsigned)slot->company, keys[i]);
-    snprintf(call, sizeof call, "call:%u.%u", (unsigned)number, (unsigned)(slot->calls / 2));
-    snprintf(state, sizeof state, "state:u%05u", (unsigned)number);
+    snprintf(call, sizeof call, "call:%09u.%012u", (unsigned)number, (unsigned)(slot->calls / 2)); /* as long as … */
+    snprintf(state, sizeof state, "state:u%021u", (unsigned)number);                               /* … the hashes */
     if (slot->calls++ % 2 == 0) strcpy(slot->revisions[0], "0");
     static const char head[] = "*22\r\n";
     _Static_assert(WORDS == 22, "as many as are added");
@@ -130,14 +131,15 @@ static size_t stored_bytes(struct bare_commit *bare, const char *entity) {
     const char *line = take_line(bare, &at);
     size_t bytes = line && line[0] == ':' ? strtoul(line + 1, NULL, 10) : 0;
     buffer_clear(&bare->in);
-    return bytes > RECORD_BYTES_MAX ? RECORD_BYTES_MAX : bytes;
+    return bytes > BARE_RECORD_BYTES_MAX ? BARE_RECORD_BYTES_MAX : bytes;
 }
 
 int bare_commit_open(struct bare_commit *bare, const struct subject *subject, uint32_t companies, const char *call,
                      const char *user) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval patience = {.tv_sec = PATIENCE_S};
-    char entity[64];
+    char entity[ENTITY_NAME_BYTES_MAX], path[SUBJECT_PATH_CHARS];
+    struct vault *vault;
     *bare = (struct bare_commit){.socket = -1, .redis = subject->redis};
     bare->slots = companies * BARE_COMPANY_IN_FLIGHT < BARE_IN_FLIGHT_MAX ? companies * BARE_COMPANY_IN_FLIGHT
                                                                           : BARE_IN_FLIGHT_MAX;
@@ -152,10 +154,14 @@ int bare_commit_open(struct bare_commit *bare, const struct subject *subject, ui
     if (bare->socket < 0 || connect(bare->socket, (struct sockaddr *)&address, sizeof address) != 0)
         return complain(LEDIG_EIO, "the broker's Redis is out of reach: %s", strerror(errno));
     setsockopt(bare->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    snprintf(entity, sizeof entity, "call:%s", call);
+    snprintf(path, sizeof path, "%s/keys", subject->data); /* by which the store's names are made */
+    int error = vault_open(&(struct vault_source){.path = path}, false, &vault);
+    if (error) return complain(LEDIG_EIO, "%s: %s", path, vault_why(error));
+    entity_name(vault_names(vault), RECORD_CALL, call, entity);
     bare->record_bytes[0] = stored_bytes(bare, entity);
-    snprintf(entity, sizeof entity, "state:%s", user);
+    entity_name(vault_names(vault), RECORD_STATE, user, entity);
     bare->record_bytes[1] = stored_bytes(bare, entity);
+    vault_close(vault);
     if (bare->record_bytes[0] > 0 && bare->record_bytes[1] > 0) return 0;
     return complain(LEDIG_EIO, "the records of a claim cannot be seen in the broker's Redis");
 }

@@ -23,8 +23,10 @@ struct config {
     char redis[CONFIG_TEXT_BYTES]; /* "" = the private one */
     char redis_user[CONFIG_TEXT_BYTES];
     char redis_password_file[PATH_MAX];
-    char keys[PATH_MAX];                        /* "" = DATA/keys, or what the command prints */
-    char keys_command[CONFIG_TEXT_BYTES];       /* "" = none */
+    char keys[PATH_MAX];                  /* "" = DATA/keys, or what the command prints */
+    char keys_command[CONFIG_TEXT_BYTES]; /* "" = none */
+    uint32_t keys_days;                   /* 0 = they are not rotated by themselves */
+    uint32_t keys_look_ms;
     char tls_cert[PATH_MAX], tls_key[PATH_MAX]; /* both or neither */
     char router_tls_cert[PATH_MAX], router_tls_key[PATH_MAX];
     bool insecure;                      /* no TLS is asked for where others can reach it */

@@ -8,6 +8,7 @@
 #include "broker/front/origin.h"
 #include "broker/front/ticket_keys.h"
 #include "broker/identity/token.h"
+#include "broker/keys_renewal.h"
 #include "broker/log.h"
 #include "broker/metrics_page.h"
 #include "broker/operations.h"
@@ -28,14 +29,16 @@
 #include <unistd.h>
 
 #define END_MS_MAX 6000       /* then a worker that has not ended is killed */
+#define SETTLE_MS 2000        /* above the store's timeout: see service/rewrap.h */
 #define TICKETS_LOOK_MS 60000 /* whether a key of the session tickets is to be replaced */
 
 struct supervisor {
     struct config *config;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hang_up, child_ended;
-    uv_timer_t deadline;          /* of an orderly end */
-    uv_timer_t tickets;           /* with TLS */
+    uv_timer_t deadline; /* of an orderly end */
+    uv_timer_t tickets;  /* with TLS */
+    struct keys_renewal renewal;
     struct embedded_redis *redis; /* NULL: one that exists is used */
     uint64_t redis_starts;
     struct front *front;
@@ -88,9 +91,12 @@ static void publish(const struct supervisor *supervisor) {
     const struct config *config = supervisor->config;
     struct urls urls;
     print_urls(config, &urls);
+    char keys[PATH_MAX];
     pid_t redis = supervisor->redis ? embedded_redis_pid(supervisor->redis) : 0;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "url", urls.app, "router_url", urls.router, "ops_url",
-                             urls.ops, "pid", (json_int_t)getpid(), "redis_pid", (json_int_t)redis, "workers",
+    json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s*, s:o}", "url", urls.app, "router_url", urls.router,
+                             "ops_url", urls.ops, "pid", (json_int_t)getpid(), "redis_pid", (json_int_t)redis,
+                             "settle_ms", (json_int_t)config->store_timeout_ms + SETTLE_MS, "keys",
+                             config->keys_command[0] ? "" : realpath(config->keys, keys), "workers",
                              describe_children(supervisor));
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text || data_dir_publish(config->data, text, strlen(text)) != 0)
@@ -142,6 +148,7 @@ static void close_handles(struct supervisor *supervisor) {
     uv_close((uv_handle_t *)&supervisor->child_ended, NULL);
     uv_close((uv_handle_t *)&supervisor->deadline, NULL);
     uv_close((uv_handle_t *)&supervisor->tickets, NULL);
+    uv_close((uv_handle_t *)&supervisor->renewal.timer, NULL);
 }
 
 static void on_redis_stopped(void *arg) {
@@ -164,6 +171,7 @@ static void go_on_ending(struct supervisor *supervisor) {
     if (!supervisor->ending || supervisor->workers_ended) return;
     for (size_t i = 0; i < supervisor->count; i++)
         if (supervisor->children[i].pid) return;
+    if (supervisor->renewal.pid) return;
     supervisor->workers_ended = true;
     uv_timer_stop(&supervisor->deadline);
     if (supervisor->front)
@@ -191,6 +199,7 @@ static void end(struct supervisor *supervisor, int code) {
     if (supervisor->announced) log_event(LOG_INFO, "ending", "code=%d", code); /* else one line has said why */
     for (size_t i = 0; i < supervisor->count; i++)
         uv_timer_stop(&supervisor->children[i].again);
+    keys_renewal_stop(&supervisor->renewal);
     signal_children(supervisor, SIGTERM);
     uv_timer_start(&supervisor->deadline, on_deadline, END_MS_MAX, 0);
     go_on_ending(supervisor);
@@ -220,6 +229,7 @@ static void on_child_ended(uv_signal_t *signal, int number) {
     (void)number;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (supervisor->redis && embedded_redis_reaped(supervisor->redis, pid, status)) continue;
+        if (keys_renewal_reaped(&supervisor->renewal, pid, status)) continue;
         for (size_t i = 0; i < supervisor->count; i++)
             if (supervisor->children[i].pid == pid) child_reaped(&supervisor->children[i], status, supervisor->ending);
     }
@@ -432,6 +442,8 @@ static int start(struct supervisor *supervisor) {
         return 1;
     if (uv_loop_init(&supervisor->loop) != 0) return fail("cannot make a loop");
     watch_signals(supervisor);
+    supervisor->renewal = (struct keys_renewal){.config = config, .may_begin = all_ready, .arg = supervisor};
+    keys_renewal_open(&supervisor->renewal, &supervisor->loop);
     if (open_operations(supervisor) || open_tickets(supervisor)) return 1;
     if (config->redis[0]) {
         start_workers(supervisor);

@@ -145,6 +145,10 @@ int token_check(const struct token_key *key, const char *token, int64_t now_ms, 
     return now_ms < claims->expires_at_ms ? 0 : LEDIG_EUNAUTHORIZED;
 }
 
+bool token_follows_profile(const struct token_claims *claims) {
+    return claims->login[0] || (claims->by_provider && !claims->names_role);
+}
+
 bool token_covers(const struct token_claims *claims, const char *company) {
     if (strcmp(claims->companies, "*") == 0) return true;
     size_t length = strlen(company);

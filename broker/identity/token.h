@@ -33,7 +33,12 @@ struct token_claims {
     enum role role;
     char login[LOGIN_ID_CHARS + 1];      /* the log-in that it comes from; "" = none: minted by the operator */
     int64_t issued_at_ms, expires_at_ms; /* whole seconds in the token */
+    bool by_provider;                    /* made by the company's own identity provider: see provider.h */
+    bool names_role;                     /* such a one, and it tells the role */
 };
+
+/* Whether the role is the one that the person's profile says, and not the token. */
+bool token_follows_profile(const struct token_claims *claims);
 
 /* Writes a signed token. LEDIG_EBAD_REQUEST where a claim has a form that it cannot have (several companies are for
  * routers, "*" for routers and operators), LEDIG_ETOO_LARGE, LEDIG_ENO_MEMORY. */

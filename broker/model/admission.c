@@ -21,6 +21,8 @@ const char *admission_user(const struct admission *admission) {
 }
 
 bool company_admits(const struct company *company, const char *user, const char *login, int64_t issued_at_ms) {
+    const struct member *member = company_member(company, user);
+    if (member != NULL && issued_at_ms + TOKEN_GRAIN_MS <= member->profile->created_at) return false;
     const struct entity *entity = entity_of(company, RECORD_ACCESS, user);
     const struct admission *admission = entity != NULL && entity->is_there ? entity->admission : NULL;
     if (admission == NULL) return login[0] == '\0';

@@ -92,7 +92,7 @@ const char *company_queue_by_number(const struct company *company, const char *n
 const struct queue_record *company_queue(const struct company *company, const char *queue); /* NULL: no such queue */
 const struct call_record *company_call(const struct company *company, const char *call);    /* NULL: never heard of */
 /* Whether a token of this log-in ("" = of none) that was issued then still lets the person in: they have not logged out
- * since. A person without an access record comes in with the operator's tokens alone. */
+ * since, and were there already. A person without an access record comes in with the operator's tokens alone. */
 #define TOKEN_GRAIN_MS 1000 /* tokens tell whole seconds */
 bool company_admits(const struct company *company, const char *user, const char *login, int64_t issued_at_ms);
 

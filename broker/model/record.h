@@ -16,6 +16,8 @@
 #define WEEK_HOURS_MAX 56             /* of one schedule: eight times of work a day */
 #define SPECIAL_HOURS_MAX 400         /* of one schedule: twenty years of holidays */
 #define DEPARTMENTS_MAX 256           /* of one company that have a schedule */
+#define IDENTITY_KEYS_MAX 16          /* of one identity provider: those in use, and those to come */
+#define IDENTITY_KEY_CHARS_MAX 2048   /* PEM of RSA with 8192 bits is below 1,500 */
 #define RECORD_BYTES_MAX (256 * 1024) /* one record; 64 schedules of 50 special days are below */
 
 #define TIER_FIRST 1 /* called first where the strategy is `priority` */

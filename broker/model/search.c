@@ -63,6 +63,7 @@ struct search_marks search_marks(const struct profile_record *profile) {
 bool search_may_fit(const struct search *search, const struct search_marks *marks) {
     const struct search_marks *needs = &search->needs;
     if (search->digits[0] && (marks->digits & needs->digits) == needs->digits) return true;
+    if (search->begins[0] && (marks->digits & search->needs_begins) == search->needs_begins) return true;
     return search->word_count > 0 && (marks->words[0] & needs->words[0]) == needs->words[0] &&
            (marks->words[1] & needs->words[1]) == needs->words[1];
 }
@@ -94,6 +95,7 @@ void search_begin(struct search *search, const char *text, const struct numberin
         inside = !between;
     }
     search->needs.digits = marks_of_digits(search->digits);
+    search->needs_begins = marks_of_digits(search->begins);
     for (size_t i = 0; i < search->word_count; i++)
         mark_word(&search->needs, search->words[i], 0);
 }

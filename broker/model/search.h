@@ -24,6 +24,7 @@ struct search {
     size_t word_count;
     char digits[LEDIG_NUMBER_CHARS_MAX + 1]; /* where it can be a number; "" = it cannot */
     struct search_marks needs;
+    uint64_t needs_begins;        /* the marks of `begins` */
     char begins[NUMBERING_BYTES]; /* the same as a number in E.164 begins that is dialled so; "" = not known */
 };
 

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define FORMAT_SEALED 1
@@ -21,9 +22,13 @@ _Static_assert(KEY_BYTES == VAULT_KEY_BYTES, "a master is a key of the cipher");
 static const uint8_t once[NONCE_BYTES];
 
 struct vault {
-    struct vault_keys *keys; /* sodium_malloc */
+    struct vault_keys *keys;    /* sodium_malloc, as the names; replaced by each reload, and these not */
+    struct entity_names *names; /* lent to others for as long as the vault stands */
     char *path, *command;
-    time_t reloaded_at; /* monotonic seconds */
+    time_t looked_at;   /* monotonic seconds, for the file to be another */
+    time_t reloaded_at; /* the same of the last reading for the sake of a master that was not known */
+    struct stat file;   /* as it was before it was read; only what tells it from another counts */
+    unsigned generation;
 };
 
 static char *copy(const char *text) {
@@ -37,16 +42,21 @@ int vault_open(const struct vault_source *source, bool create, struct vault **ou
     vault->path = copy(source->path);
     vault->command = copy(source->command);
     vault->keys = sodium_malloc(sizeof *vault->keys);
+    vault->generation = 1;
     int error = vault->keys && (vault->path || vault->command) ? 0 : LEDIG_ENO_MEMORY;
     if (!error) error = vault_keys_read(vault->path, vault->command, vault->keys);
     if (error == LEDIG_ENOT_FOUND && create && vault->path) {
         error = vault_keys_create(vault->path);
         if (!error) error = vault_keys_read(vault->path, NULL, vault->keys);
     }
+    if (!error) vault->names = sodium_malloc(sizeof *vault->names);
+    if (!error && !vault->names) error = LEDIG_ENO_MEMORY;
+    if (!error && vault->path && stat(vault->path, &vault->file) != 0) vault->file.st_ino = 0; /* it is read again */
     if (error) {
         vault_close(vault);
         return error;
     }
+    *vault->names = vault->keys->names;
     *out = vault;
     return 0;
 }
@@ -70,6 +80,7 @@ const char *vault_why(int error) {
 void vault_close(struct vault *vault) {
     if (!vault) return;
     sodium_free(vault->keys);
+    sodium_free(vault->names);
     free(vault->path);
     free(vault->command);
     free(vault);
@@ -77,20 +88,63 @@ void vault_close(struct vault *vault) {
 
 int vault_reload(struct vault *vault) {
     struct vault_keys *keys = sodium_malloc(sizeof *keys);
+    struct stat file = {0};
     if (!keys) return LEDIG_ENO_MEMORY;
+    if (vault->path && stat(vault->path, &file) != 0) file.st_ino = 0;
     int error = vault_keys_read(vault->path, vault->command, keys);
     if (!error && memcmp(&keys->names, &vault->keys->names, sizeof keys->names) != 0) error = LEDIG_ECONFLICT;
-    if (error) {
-        sodium_free(keys);
-        return error;
+    if (!error) {
+        if (memcmp(vault->keys, keys, sizeof *keys) != 0) vault->generation++;
+        *vault->keys = *keys; /* in place: the names are lent */
+        vault->file = file;
     }
-    sodium_free(vault->keys);
-    vault->keys = keys;
-    return 0;
+    sodium_free(keys);
+    return error;
+}
+
+static time_t monotonic_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* A look at the file costs a microsecond. */
+static bool is_another_file(const struct vault *vault) {
+    struct stat file;
+    const struct stat *read = &vault->file;
+    if (!vault->path || stat(vault->path, &file) != 0) return false;
+    return file.st_ino != read->st_ino || file.st_dev != read->st_dev || file.st_size != read->st_size ||
+           file.st_mtim.tv_sec != read->st_mtim.tv_sec || file.st_mtim.tv_nsec != read->st_mtim.tv_nsec;
+}
+
+int vault_refresh(struct vault *vault) {
+    vault->looked_at = monotonic_s();
+    return is_another_file(vault) ? vault_reload(vault) : 0;
+}
+
+unsigned vault_generation(const struct vault *vault) {
+    return vault->generation;
+}
+
+size_t vault_masters(const struct vault *vault) {
+    return vault->keys->count;
+}
+
+const char *vault_master_at(const struct vault *vault, size_t index) {
+    return vault->keys->masters[index].id;
+}
+
+void vault_keep_first(struct vault *vault) {
+    struct vault_keys *keys = vault->keys;
+    sodium_memzero(keys->masters + 1, sizeof keys->masters - sizeof keys->masters[0]);
+    keys->count = 1;
+    free(vault->path);
+    free(vault->command);
+    vault->path = vault->command = NULL; /* and nothing is read any more */
 }
 
 const struct entity_names *vault_names(const struct vault *vault) {
-    return &vault->keys->names;
+    return vault->names;
 }
 
 const char *vault_master(const struct vault *vault) {
@@ -108,6 +162,7 @@ static size_t place_of(const char *company, const char *entity, char place[stati
 
 int vault_seal(struct vault *vault, const char *company, const char *entity, const uint8_t *plain, size_t length,
                struct buffer *sealed) {
+    if (vault->path && monotonic_s() - vault->looked_at >= VAULT_LOOK_S) vault_refresh(vault);
     const struct vault_master *master = &vault->keys->masters[0];
     uint8_t fresh[NONCE_BYTES + KEY_BYTES], head[2 + VAULT_MASTER_ID_CHARS], wrapped[KEY_BYTES + MARK_BYTES];
     const uint8_t *nonce = fresh, *key = fresh + NONCE_BYTES;
@@ -130,18 +185,17 @@ int vault_seal(struct vault *vault, const char *company, const char *entity, con
     return body ? 0 : LEDIG_ENO_MEMORY;
 }
 
-static time_t monotonic_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-/* Another process may have made a new master. */
+/* Another process may have made a new master. What a command prints is asked for now and then only. */
 static const struct vault_master *master_of(struct vault *vault, const char *id) {
     const struct vault_master *master = vault_keys_find(vault->keys, id);
-    time_t now_s = monotonic_s();
-    if (master || now_s - vault->reloaded_at < RELOAD_S) return master;
-    vault->reloaded_at = now_s;
+    if (master) return master;
+    if (vault->path) {
+        if (!is_another_file(vault)) return NULL;
+    } else {
+        time_t now_s = monotonic_s();
+        if (!vault->command || now_s - vault->reloaded_at < RELOAD_S) return NULL;
+        vault->reloaded_at = now_s;
+    }
     return vault_reload(vault) == 0 ? vault_keys_find(vault->keys, id) : NULL;
 }
 

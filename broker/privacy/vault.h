@@ -17,6 +17,7 @@
 #define VAULT_MASTERS_MAX 8       /* a rotation needs two; more are left where rotations were cut short */
 #define VAULT_FILE_BYTES_MAX 8192 /* far above eight masters */
 #define VAULT_MASTER_ID_CHARS 16
+#define VAULT_LOOK_S 1 /* nothing is sealed with keys that were not compared with their file for longer */
 
 struct vault;
 
@@ -34,8 +35,21 @@ const char *vault_why(int error);
 int vault_open(const struct vault_source *source, bool create, struct vault **vault);
 void vault_close(struct vault *vault); /* NULL is borne */
 
-/* Reads the keys again; those held stay where that fails. */
+/* Reads the keys again; those held stay where that fails, or where the names would be others. */
 int vault_reload(struct vault *vault);
+
+/* The same where the file is another than the one that was read. Sealing does it by itself, see VAULT_LOOK_S. */
+int vault_refresh(struct vault *vault);
+
+/* Changes whenever the keys do. */
+unsigned vault_generation(const struct vault *vault);
+
+/* How many masters there are, and their ids: the first seals. Lent until the next reload. */
+size_t vault_masters(const struct vault *vault);
+const char *vault_master_at(const struct vault *vault, size_t index);
+
+/* Forgets all masters but the one that seals, and reads nothing any more: what will be left after a rotation. */
+void vault_keep_first(struct vault *vault);
 
 /* By which entities and numbers are named in the store. Never changes; lent. */
 const struct entity_names *vault_names(const struct vault *vault);
@@ -49,7 +63,8 @@ int vault_seal(struct vault *vault, const char *company, const char *entity, con
 
 /* Appends what was sealed. 0; 1: the same, but the master that seals now is another. LEDIG_EDAMAGED: changed, or sealed
  * for another place; LEDIG_EUNSUPPORTED: of another format, plain included; LEDIG_ENOT_FOUND: there is no such master
- * (any more). Where it does not know the master it reads the keys again, at most once a second. */
+ * (any more). Where it does not know the master it reads the keys again: a file where it is another, the output of a
+ * command at most once a second. */
 int vault_unseal(struct vault *vault, const char *company, const char *entity, const uint8_t *sealed, size_t length,
                  struct buffer *plain);
 

@@ -1,4 +1,5 @@
 #include "broker/privacy/vault_keys.h"
+#include "broker/privacy/vault_rotation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #define HEX_CHARS (2 * VAULT_KEY_BYTES)
 #define FIRST_LINE "ledig-keys 1"
+#define DRAFT ".new" /* of the file that is to be */
 
 _Static_assert(sizeof(struct entity_names) == VAULT_KEY_BYTES, "names are keyed like everything else");
 
@@ -130,14 +132,17 @@ static size_t put_text(char *text, const struct vault_keys *keys) {
     return length;
 }
 
-/* Written whole under another name first, so that no start, however cut, meets half a file. */
-static int write_draft(const struct vault_keys *keys, const char *draft) {
+/* Written whole under another name first, so that no start, however cut, meets half a file. It is whoever's the file is
+ * that it replaces: a rotation by root must not take the keys from the broker. */
+static int write_draft(const struct vault_keys *keys, const char *draft, const struct stat *like) {
     int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     char *text = sodium_malloc(VAULT_FILE_BYTES_MAX);
     bool written = false;
     if (fd >= 0 && text) {
         size_t length = put_text(text, keys);
-        written = write(fd, text, length) == (ssize_t)length && fsync(fd) == 0;
+        bool owned = !like || (like->st_uid == geteuid() && like->st_gid == getegid()) ||
+                     fchown(fd, like->st_uid, like->st_gid) == 0;
+        written = owned && write(fd, text, length) == (ssize_t)length && fsync(fd) == 0;
     }
     int cause = errno;
     if (fd >= 0) close(fd);
@@ -147,37 +152,95 @@ static int write_draft(const struct vault_keys *keys, const char *draft) {
     return written ? 0 : LEDIG_EIO;
 }
 
-static int draft_name(const char *path, char draft[static PATH_MAX]) {
-    int length = snprintf(draft, PATH_MAX, "%s.%ld", path, (long)getpid());
+static int name_beside(const char *path, const char *ending, char name[static PATH_MAX]) {
+    int length = snprintf(name, PATH_MAX, "%s%s", path, ending);
     return length < 0 || length >= PATH_MAX ? LEDIG_ETOO_LARGE : 0;
 }
 
-int vault_keys_write(const char *path, const struct vault_keys *keys) {
-    char draft[PATH_MAX];
-    int error = draft_name(path, draft);
-    if (!error) error = write_draft(keys, draft);
-    if (error || rename(draft, path) == 0) return error;
+/* So that what was renamed stays so. */
+static int keep_directory(const char *path) {
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof directory) return LEDIG_ETOO_LARGE;
+    if (slash)
+        memcpy(directory, path, length);
+    else
+        directory[length++] = '.';
+    directory[length] = '\0';
+    int fd = open(length > 0 ? directory : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd >= 0 && fsync(fd) == 0 ? 0 : LEDIG_EIO;
+    if (fd >= 0) close(fd);
+    return error;
+}
+
+/* What stood there is written over, which the medium heeds or not: flash and file systems that copy keep what was. */
+static int wipe(const char *path) {
+    static const char nothing[VAULT_FILE_BYTES_MAX];
+    struct stat status;
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? 0 : LEDIG_EIO;
+    bool wiped = fstat(fd, &status) == 0 && status.st_size <= (off_t)sizeof nothing &&
+                 write(fd, nothing, (size_t)status.st_size) == (ssize_t)status.st_size && fsync(fd) == 0;
     int cause = errno;
-    unlink(draft);
-    errno = cause;
+    close(fd);
+    if (wiped && unlink(path) == 0) return 0;
+    if (!wiped) errno = cause;
     return LEDIG_EIO;
 }
 
+int vault_keys_tidy(const char *path, bool *wiped) {
+    char old[PATH_MAX], draft[PATH_MAX];
+    struct stat status, former;
+    *wiped = false;
+    int error = name_beside(path, VAULT_FORMER, old);
+    if (!error) error = name_beside(path, DRAFT, draft);
+    if (error) return error;
+    if (stat(path, &status) != 0) return errno == ENOENT ? LEDIG_ENOT_FOUND : LEDIG_EIO;
+    if (lstat(old, &former) == 0 && former.st_ino == status.st_ino && former.st_dev == status.st_dev) {
+        if (unlink(old) != 0) return LEDIG_EIO; /* it was cut short before the file was replaced */
+    } else {
+        *wiped = access(old, F_OK) == 0;
+        if (wipe(old) != 0) return LEDIG_EIO;
+    }
+    return wipe(draft);
+}
+
+int vault_keys_write(const char *path, const struct vault_keys *keys) {
+    char draft[PATH_MAX], old[PATH_MAX];
+    struct stat status;
+    bool wiped;
+    int error = vault_keys_tidy(path, &wiped);
+    if (!error) error = name_beside(path, DRAFT, draft);
+    if (!error) error = name_beside(path, VAULT_FORMER, old);
+    if (!error && stat(path, &status) != 0) error = LEDIG_EIO;
+    if (!error) error = write_draft(keys, draft, &status);
+    if (error) return error;
+    if (link(path, old) != 0 || rename(draft, path) != 0 || keep_directory(path) != 0) {
+        int cause = errno;
+        unlink(draft);
+        errno = cause;
+        return LEDIG_EIO;
+    }
+    return wipe(old) == 0 && keep_directory(path) == 0 ? 0 : LEDIG_EIO;
+}
+
 int vault_keys_create(const char *path) {
-    char draft[PATH_MAX];
+    char draft[PATH_MAX], ending[32];
     struct vault_keys *keys = sodium_malloc(sizeof *keys);
     if (!keys) return LEDIG_ENO_MEMORY;
     memset(keys, 0, sizeof *keys);
     randombytes_buf(keys->names.key, sizeof keys->names.key);
     vault_master_make(&keys->masters[0]);
     keys->count = 1;
-    int error = draft_name(path, draft);
-    if (!error) error = write_draft(keys, draft);
+    snprintf(ending, sizeof ending, ".%ld", (long)getpid());
+    int error = name_beside(path, ending, draft);
+    if (!error) error = write_draft(keys, draft, NULL);
     sodium_free(keys);
     if (error) return error;
     bool stands = link(draft, path) == 0 || errno == EEXIST; /* another may have been faster */
     int cause = errno;
     unlink(draft);
     errno = cause;
-    return stands ? 0 : LEDIG_EIO;
+    return stands ? keep_directory(path) : LEDIG_EIO;
 }

@@ -29,8 +29,14 @@ int vault_keys_read(const char *path, const char *command, struct vault_keys *ke
 /* A file with new keys; one that stands there already is left alone. 0 or LEDIG_EIO with errno set. */
 int vault_keys_create(const char *path);
 
-/* Replaces the file, at once or not at all. 0 or LEDIG_EIO with errno set. */
+/* Replaces the file, at once or not at all, and writes over what stood in the former one. Its owner stays. One at a
+ * time: see vault_rotation_lock. 0; LEDIG_EIO with errno set, where what stands may be the one or the other, and is
+ * whole. */
 int vault_keys_write(const char *path, const struct vault_keys *keys);
+
+/* Does away with what a vault_keys_write that was cut short left behind; `wiped`: it had replaced the file already.
+ * Errors as above, LEDIG_ENOT_FOUND. */
+int vault_keys_tidy(const char *path, bool *wiped);
 
 /* A new master. It is up to the caller where it stands in the list. */
 void vault_master_make(struct vault_master *master);

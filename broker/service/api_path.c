@@ -8,16 +8,6 @@ void api_refuse_method(struct http_exchange *exchange, const char *allowed) {
     http_problem_as(exchange, 405, LEDIG_EBAD_REQUEST, NULL, "this path has no such method", members);
 }
 
-bool api_take_claims(const struct service *service, struct http_exchange *exchange, const struct http_request *request,
-                     struct token_claims *claims) {
-    int error = request->bearer[0] ? token_check(service->key, request->bearer, service_now_ms(service), claims)
-                                   : LEDIG_EUNAUTHORIZED;
-    if (!error) return true;
-    http_problem(exchange, LEDIG_EUNAUTHORIZED, NULL,
-                 request->bearer[0] ? "the token is wrong or expired" : "a token is needed: Authorization: Bearer …");
-    return false;
-}
-
 bool api_is_of_company(const char *path, const char *what, char company[static LEDIG_ID_CHARS_MAX + 1],
                        const char **id) {
     static const char prefix[] = "/v1/companies/";

@@ -43,7 +43,8 @@ static void note_times(const struct call_change *change, const struct call_event
 static int put_own(const struct call_change *change, const struct call_event_leg *leg, const struct call_record *call,
                    const struct person *person, struct arena *arena) {
     struct own_call *own;
-    int error = own_calls_put(&person->state->next.state, change->call, change->now_ms, change->leases, arena, &own);
+    int error = own_calls_put(&person->state->next.state, change->call, change->now_ms - OWN_CALLS_SLACK_MS,
+                              change->leases, arena, &own);
     if (error) return error;
     note_times(change, leg, own);
     own->state = leg->state;
@@ -106,7 +107,8 @@ static int take_own(const struct call_change *change, const struct own_call *own
     }
     bool by_another = was_answered(change, call->current ? &call->current->call : NULL);
     if (!error) error = call_history_keep(person->profile, own, by_another, over_at ? over_at : change->at_ms, arena);
-    return error ? error : own_calls_drop(state, change->call, change->now_ms, change->leases, arena);
+    return error ? error
+                 : own_calls_drop(state, change->call, change->now_ms - OWN_CALLS_SLACK_MS, change->leases, arena);
 }
 
 static int change_person(const struct call_change *change, size_t which, struct update_entity *entities,
@@ -121,7 +123,8 @@ static int change_person(const struct call_change *change, size_t which, struct 
     if (!leg && !own) return 0;
     if (!leg && is_claimed(own->state) && only_waits(change->event, &entities[0].next.call)) return 0;
     person.state->action = STORE_WRITE;
-    int error = call_history_keep_over(person.profile, state, change->call, change->now_ms, change->leases, arena);
+    int error = call_history_keep_over(person.profile, state, change->call, change->now_ms - OWN_CALLS_SLACK_MS,
+                                       change->leases, arena);
     if (error) return error;
     return leg ? put_own(change, leg, &entities[0].next.call, &person, arena)
                : take_own(change, own, &entities[0], &person, arena);

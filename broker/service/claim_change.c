@@ -63,7 +63,9 @@ static int keep_release(const struct claim_change *change, struct update_entity 
                         const struct state_record *state, struct arena *arena) {
     const struct own_call *own = own_calls_find(state, change->call);
     int error = own ? call_history_keep(profile, own, false, change->now_ms, arena) : 0;
-    return error ? error : call_history_keep_over(profile, state, change->call, change->now_ms, change->leases, arena);
+    return error ? error
+                 : call_history_keep_over(profile, state, change->call, change->now_ms - OWN_CALLS_SLACK_MS,
+                                          change->leases, arena);
 }
 
 /* ---- The call ---- */
@@ -82,10 +84,14 @@ static int release(struct claim_change *change, struct update_entity *entities, 
             continue;
         }
         entities[0].action = STORE_WRITE;
+        bool lapsed = !all && !is_excluded(change, old[i].user); /* by this clock: the store's own must be there too */
+        if (lapsed && old[i].claim_until > entities[0].not_before_ms) entities[0].not_before_ms = old[i].claim_until;
         struct update_entity *state = &entities[2 + 2 * find_person(change, old[i].user)];
         if (!state->current) continue;
         int error = keep_release(change, state - 1, &state->next.state, arena);
-        if (!error) error = own_calls_drop(&state->next.state, change->call, change->now_ms, change->leases, arena);
+        if (!error)
+            error = own_calls_drop(&state->next.state, change->call, change->now_ms - OWN_CALLS_SLACK_MS,
+                                   change->leases, arena);
         if (error) return error;
         state->action = STORE_WRITE;
     }
@@ -134,13 +140,20 @@ bool claim_change_waits_no_longer(const struct call_record *call) {
     return !call->incarnation && callers(call->legs.at, call->legs.count) == call->legs.count;
 }
 
+static void note_taken_over(struct claim_change *change, const char *user) {
+    struct claim_outcome *outcome = &change->outcome;
+    if (outcome->taken_over_count < CLAIM_AGENTS_MAX) strcpy(outcome->taken_over[outcome->taken_over_count++], user);
+}
+
 /* Adds those claimed to the caller, if any, in `legs`. */
 static int claim(struct claim_change *change, struct update_entity *entities, struct leg *legs, uint32_t *count,
                  struct arena *arena) {
     size_t wanted = change->strategy == STRATEGY_RING_ALL ? CLAIM_AGENTS_MAX : *count + 1;
-    for (size_t i = 0; i < change->people_count && *count < wanted; i++) {
+    for (size_t i = 0; i < change->candidate_count && *count < wanted; i++) {
         struct update_entity *state = &entities[2 + 2 * i];
         if (is_excluded(change, change->people[i]) || !is_free(change, &entities[1 + 2 * i], state)) continue;
+        state->not_before_ms = own_calls_lapsed_at(&state->next.state, change->now_ms);
+        if (state->not_before_ms) note_taken_over(change, change->people[i]);
         int error = put_own(change, &entities[1 + 2 * i], &state->next.state, arena);
         if (error) return error;
         state->action = STORE_WRITE;

@@ -28,11 +28,14 @@ struct claim_change {
     const char
         *people[CLAIM_PEOPLE_MAX]; /* in the order of preference; whose profile and state stand behind the call */
     size_t people_count;
+    size_t candidate_count; /* of them, from the first: who may be claimed; the others were on the call */
     struct claim_outcome {
         size_t count;
         char users[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1];   /* who is claimed for the call now */
         char missing[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* who was, and is not among the people */
         size_t missing_count;
+        char taken_over[CLAIM_AGENTS_MAX][LEDIG_ID_CHARS_MAX + 1]; /* whose claim for another call has just lapsed */
+        size_t taken_over_count;
         bool was_answered, has_ended, was_given_back, is_new;
         int64_t arrived_at; /* of the call, where it waits */
         int64_t until_ms;   /* of the claims */
@@ -40,8 +43,9 @@ struct claim_change {
 };
 
 /* To be called from an update_apply: entities[0] is the call, then two for each of the people, profile and state.
- * LEDIG_EMOVED_ON: `missing` must be among them. LEDIG_ECONFLICT: answered, ended, or given back while it waited. Where
- * nobody of them is free, the outcome has none, and those excluded are released all the same. */
+ * LEDIG_EMOVED_ON: `missing` must be among them. LEDIG_ECONFLICT: answered, ended, or given back while it waited. The
+ * commit ends with LEDIG_ETOO_EARLY where a claim that is over by `now_ms` stands by the store's clock. Where nobody of
+ * them is free, the outcome has none, and those excluded are released all the same. */
 int claim_change_apply(struct claim_change *change, struct update_entity *entities, struct arena *arena);
 
 /* The call waits no longer; its place is kept for a little while (CALL_WAIT_GRACE_MS of the model). */

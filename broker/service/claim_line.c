@@ -85,15 +85,31 @@ int claim_line_open(struct service *service) {
     return uv_timer_init(service->loop, &service->line) == 0 ? 0 : LEDIG_EIO;
 }
 
-/* Each turn that an agent has stayed free lets one more come into question. */
+#define TURNS_MAX 8
+
+/* Since when agents are free while others come first: as long as any of those who wait here has seen it. So many who
+ * wait only shortly, one after the other, do not each begin anew. */
+static uint64_t free_since(const struct claim *claim, uint64_t now_ms) {
+    uint64_t since_ms = now_ms;
+    for (const struct claim *other = claim->footing.service->claims; other; other = other->next)
+        if (other->footing.tenant == claim->footing.tenant && other->free_since_ms && other->free_since_ms < since_ms &&
+            strcmp(other->queue, claim->queue) == 0)
+            since_ms = other->free_since_ms;
+    return since_ms;
+}
+
+/* The first turn that an agent has stayed free lets one more come into question, each further one four times as many:
+ * so many places as nobody claims for, of callers who are gone or of a worker that is, are passed within a second. */
 static size_t turns_passed(struct claim *claim, size_t free_count) {
     uint64_t now_ms = uv_now(claim->footing.service->loop);
     if (free_count == 0) {
         claim->free_since_ms = 0;
         return 0;
     }
-    if (claim->free_since_ms == 0) claim->free_since_ms = now_ms;
-    return (size_t)(now_ms - claim->free_since_ms) / CLAIM_TURN_MS;
+    if (claim->free_since_ms == 0) claim->free_since_ms = free_since(claim, now_ms);
+    size_t turns = (size_t)(now_ms - claim->free_since_ms) / CLAIM_TURN_MS;
+    if (turns > TURNS_MAX) turns = TURNS_MAX;
+    return (((size_t)1 << 2 * turns) - 1) / 3; /* 1, 5, 21, 85, … */
 }
 
 static int64_t arrival(const struct claim *claim) {

@@ -1,7 +1,7 @@
 /* The line of the calls that wait for an agent, as one worker sees it. Each stands with its arrival in the store, so
  * that all workers see the same line; the worker of a call that comes first claims for it as soon as an agent is free.
- * Where an agent stays free for CLAIM_TURN_MS, since the first one's worker is slow or gone, the next may. Asks nobody:
- * it is told when a company changes. */
+ * Where an agent stays free for CLAIM_TURN_MS, since the first one's worker is slow or gone, the next may, and then
+ * more and more. Asks nobody: it is told when a company changes. */
 #ifndef LEDIG_SERVICE_CLAIM_LINE_H
 #define LEDIG_SERVICE_CLAIM_LINE_H
 

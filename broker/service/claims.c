@@ -102,13 +102,13 @@ static bool choose(struct claim *claim) {
     struct agent *agents = malloc(AGENTS_MAX * sizeof *agents);
     size_t free_count;
     if (!agents) return false;
-    claim->attempt->change.people_count = 0;
+    claim->attempt->change.people_count = claim->attempt->change.candidate_count = 0;
     agents_of(company_of(claim), claim->queue, claim->strategy, now_ms_of(claim), agents, &free_count);
     if (claim_line_lets(claim, free_count)) {
         add_agents(claim, agents, free_count, false);
         add_agents(claim, agents, free_count, true);
     }
-    claim->attempt->chosen = claim->attempt->change.people_count;
+    claim->attempt->chosen = claim->attempt->change.candidate_count = claim->attempt->change.people_count;
     free(agents);
     add_former(claim);
     return true;
@@ -169,6 +169,7 @@ static void answer_conflict(struct claim *claim) {
 /* ---- The commit ---- */
 
 static void try_again(struct claim *claim);
+static void pass_over(struct claim *claim);
 
 static void on_done(void *arg, int error, uint64_t version) {
     struct claim *claim = arg;
@@ -179,6 +180,8 @@ static void on_done(void *arg, int error, uint64_t version) {
         refuse(claim, LEDIG_EUNAVAILABLE, NULL, NULL); /* to nobody */
     else if (error == LEDIG_EMOVED_ON)
         try_again(claim);
+    else if (error == LEDIG_ETOO_EARLY)
+        pass_over(claim);
     else if (error == LEDIG_ECONFLICT)
         answer_conflict(claim);
     else if (error)
@@ -268,7 +271,7 @@ void claim_leave(struct claim *claim) {
         return;
     }
     claim->leaves = true;
-    claim->attempt->change.people_count = 0;
+    claim->attempt->change.people_count = claim->attempt->change.candidate_count = 0;
     commit(claim);
 }
 
@@ -294,14 +297,14 @@ static void look_anew(struct claim *claim) {
 }
 
 /* Whoever cannot be noted is chosen again, and found taken again. */
-static void note_tried(struct claim_attempt *attempt) {
-    size_t count = attempt->tried_count + attempt->chosen;
-    if (count > CLAIM_TRIED_MAX) return;
+static void note_tried(struct claim_attempt *attempt, char (*users)[LEDIG_ID_CHARS_MAX + 1], size_t user_count) {
+    size_t count = attempt->tried_count + user_count;
+    if (user_count == 0 || count > CLAIM_TRIED_MAX) return;
     char(*tried)[LEDIG_ID_CHARS_MAX + 1] = realloc(attempt->tried, count * sizeof *tried);
     if (!tried) return;
     attempt->tried = tried;
-    for (size_t i = 0; i < attempt->chosen; i++)
-        strcpy(tried[attempt->tried_count++], attempt->people[i]);
+    for (size_t i = 0; i < user_count; i++)
+        strcpy(tried[attempt->tried_count++], users[i]);
 }
 
 /* All whom it had chosen were taken by others, or somebody was on the call of whom it did not know. */
@@ -312,8 +315,18 @@ static void try_again(struct claim *claim) {
             look_anew(claim);
             return;
         }
-        note_tried(attempt);
+        note_tried(attempt, attempt->people, attempt->chosen);
     }
+    if (++attempt->tries < TRIES_MAX)
+        claim_try(claim);
+    else
+        wait_or_answer(claim);
+}
+
+/* By the store's clock these are not free yet, though they will be in a moment. */
+static void pass_over(struct claim *claim) {
+    struct claim_attempt *attempt = claim->attempt;
+    note_tried(attempt, attempt->change.outcome.taken_over, attempt->change.outcome.taken_over_count);
     if (++attempt->tries < TRIES_MAX)
         claim_try(claim);
     else

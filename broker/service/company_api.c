@@ -40,7 +40,7 @@ static bool read_country(struct edit *edit, struct json_reader *reader, struct s
     if (!json_reader_text(reader, edit->document, "country", LEDIG_WORD_CHARS_MAX, &country)) return false;
     const struct numbering_plan *plan = numbering_plan_of(country);
     if (!plan) return json_reader_fail(reader, "country", numbering_plan_unknown());
-    said->country = country ? plan->country : NULL;
+    said->country = country && strcmp(plan->country, NUMBERING_COUNTRY_DEFAULT) != 0 ? plan->country : NULL;
     return true;
 }
 
@@ -68,7 +68,8 @@ static bool read_call_history_days(struct edit *edit, struct json_reader *reader
     if (!days || json_is_null(days)) return true;
     if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > RETENTION_DAYS_MAX_calls)
         return json_reader_fail(reader, "call_history_days", "must be a number from 1 to 400");
-    said->call_history_days = json_integer_value(days);
+    said->call_history_days = json_integer_value(days); /* a GET gives the default, too */
+    if (said->call_history_days == RETENTION_DAYS_calls) said->call_history_days = 0;
     return true;
 }
 

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct token_claims;
+
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OTHER };
 
 /* Lent for the time of the call that hands it over. Texts are NUL-terminated, never NULL, and decoded (%2B is +) where
@@ -19,6 +21,8 @@ struct http_request {
     const char *content_type; /* "" = none */
     const uint8_t *body;
     size_t length;
+    const struct token_claims
+        *claims; /* set by the service (caller.h), not by a front: who asks; NULL = nobody knows */
 };
 
 struct http_exchange; /* the front's; gone once answered or abandoned */

@@ -125,6 +125,7 @@ static int apply_entries(void *arg, struct update_entity *entities, size_t count
         if (!import_merge(import->roster, import->batch[i], exists, next)) continue;
         int error = import_note_dropped(import, import->batch[i], &before, numbers);
         if (error) return error;
+        if (!exists && next->kind == RECORD_PROFILE) next->profile.created_at = service_now_ms(import->service);
         entities[i].action = STORE_WRITE;
         changes = true;
     }

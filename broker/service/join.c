@@ -1,4 +1,6 @@
 #include "broker/service/join.h"
+#include "broker/identity/permissions.h"
+#include "broker/identity/provider.h"
 #include "broker/service/attendance.h"
 #include "broker/service/me.h"
 #include "broker/service/tenant_state.h"
@@ -25,7 +27,7 @@ static void refuse_field(struct session *session, const char *field, const char 
     session_end(session, 0, "bad hello", DROP_bad_message);
 }
 
-static bool take_device(struct session *session, const struct message_hello *hello, const struct token_claims *claims) {
+static bool take_device(struct session *session, const struct message_hello *hello) {
     enum presence state = PRESENCE_ACTIVE;
     if (!hello->device) {
         refuse_field(session, "device", "is missing");
@@ -40,13 +42,11 @@ static bool take_device(struct session *session, const struct message_hello *hel
         refuse_field(session, "kind", "must be mobile, desktop, web or deskphone");
         return false;
     }
-    struct session_device *device = malloc(sizeof *device + strlen(hello->device->id) + 1);
+    struct session_device *device = calloc(1, sizeof *device + strlen(hello->device->id) + 1);
     if (!device) return false;
     session->device = device;
     device->kind = kind;
     strcpy(device->id, hello->device->id);
-    strcpy(device->login, claims->login);
-    device->issued_at_ms = claims->issued_at_ms;
     session->state = (uint8_t)state;
     session->state_at_ms = session->joined_at_ms = service_now_ms(session->service);
     uint64_t random[2] = {0};
@@ -82,16 +82,18 @@ void join_forget(struct session *session) {
     session->hello = NULL;
 }
 
+/* `user` "": the token is still to be checked, and is kept. */
 static bool take_hello(struct session *session, const struct message_hello *hello, const char *user) {
-    const char *epoch = hello->resume ? hello->resume->epoch : "";
-    size_t user_bytes = strlen(user) + 1, epoch_bytes = strlen(epoch) + 1;
-    struct session_hello *kept = calloc(1, sizeof *kept + user_bytes + epoch_bytes);
+    const char *epoch = hello->resume ? hello->resume->epoch : "", *token = user[0] ? "" : hello->token;
+    size_t token_bytes = strlen(token) + 1, epoch_bytes = strlen(epoch) + 1;
+    struct session_hello *kept = calloc(1, sizeof *kept + token_bytes + epoch_bytes);
     if (!kept) return false;
     session->hello = kept;
-    kept->user = memcpy(kept->texts, user, user_bytes);
+    strcpy(kept->user, user);
+    if (!user[0]) kept->token = memcpy(kept->texts, token, token_bytes);
     if (hello->resume) {
         kept->resumes = true;
-        kept->place = (struct place){.epoch = memcpy(kept->texts + user_bytes, epoch, epoch_bytes),
+        kept->place = (struct place){.epoch = memcpy(kept->texts + token_bytes, epoch, epoch_bytes),
                                      .version = (uint64_t)hello->resume->version,
                                      .now_ms = hello->resume->now,
                                      .more = hello->resume->more};
@@ -119,20 +121,25 @@ void join_begin(struct session *session, const struct message_hello *hello) {
     struct service *service = session->service;
     struct token_claims claims;
     session_clear_deadline(session);
-    if (token_check(service->key, hello->token, service_now_ms(service), &claims) != 0) {
+    bool is_own = token_check(service->key, hello->token, service_now_ms(service), &claims) == 0;
+    if (!is_own && !(hello->company && provider_may_have_made(hello->token))) {
         session_end(session, LEDIG_EUNAUTHORIZED, NULL, DROP_unauthorized);
         return;
     }
-    if (claims.role == ROLE_ROUTER || claims.role == ROLE_OPERATOR) {
+    if (!permission_allows(PERMISSION_app_hello, claims.role)) {
         session_end(session, LEDIG_EFORBIDDEN, "this is not a person's token", DROP_forbidden);
         return;
     }
-    session->role = (uint8_t)claims.role;
-    if (!take_device(session, hello, &claims)) {
+    if (is_own && hello->company && strcmp(hello->company, claims.companies) != 0) {
+        session_end(session, LEDIG_EFORBIDDEN, "no such person in this company", DROP_forbidden);
+        return;
+    }
+    if (!take_device(session, hello)) {
         session_end(session, 0, "bad hello", DROP_bad_message);
         return;
     }
-    session->tenant = tenant_hold(service, claims.companies);
+    if (is_own) session_take_claims(session, &claims);
+    session->tenant = tenant_hold(service, is_own ? claims.companies : hello->company);
     if (!session->tenant || !take_hello(session, hello, claims.user)) {
         session_end(session, LEDIG_EUNAVAILABLE, "out of memory", DROP_unavailable);
         return;
@@ -185,8 +192,8 @@ static void wait_for(struct session *session, bool fresh) {
 /* ---- Welcome ---- */
 
 static void send_welcome(struct session *session, bool resumed) {
-    static const char *const features[] = {"hello", "set",     "device", "follow", "queue",   "ask",
-                                           "find",  "consent", "calls",  "usage",  "activity"};
+    static const char *const features[] = {"hello", "set",     "device", "follow", "queue", "ask",
+                                           "find",  "consent", "calls",  "usage",  "token", "activity"};
     const struct service *service = session->service;
     struct part_limits limits = {.message_bytes = LEDIG_MESSAGE_BYTES_MAX,
                                  .note_chars = LEDIG_NOTE_CHARS_MAX,
@@ -233,6 +240,19 @@ static bool is_admitted(const struct session *session) {
                           session->device->issued_at_ms);
 }
 
+/* Who it is that brings a token of the company's identity provider. False: nobody. */
+static bool is_known(struct session *session) {
+    struct session_hello *hello = session->hello;
+    struct token_claims claims;
+    if (hello->user[0]) return true;
+    if (provider_check(company_settings(tenant_company(session->tenant)), hello->token,
+                       service_now_ms(session->service), &claims) != 0)
+        return false;
+    strcpy(hello->user, claims.user);
+    session_take_claims(session, &claims);
+    return true;
+}
+
 static void go_on(struct session *session) {
     struct tenant *tenant = session->tenant;
     if (session->service->draining) {
@@ -244,9 +264,15 @@ static void go_on(struct session *session) {
         wait_for(session, false);
         return;
     }
-    if (!session->caught_up && (is_behind(session) || !is_admitted(session))) {
+    bool is_somebody = is_known(session); /* a key may be new as well */
+    if (!session->caught_up && (is_behind(session) || !is_somebody || !is_admitted(session))) {
         session->caught_up = true;
         wait_for(session, true);
+        return;
+    }
+    if (!is_somebody) {
+        session->stage = SESSION_NEW;
+        session_end(session, LEDIG_EUNAUTHORIZED, NULL, DROP_unauthorized);
         return;
     }
     /* somebody who has left, and a company that does not exist, look the same */

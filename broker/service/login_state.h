@@ -4,6 +4,7 @@
 
 #include "broker/identity/password.h"
 #include "broker/identity/secret.h"
+#include "broker/service/e164.h"
 #include "broker/service/login.h"
 #include "broker/service/update.h"
 
@@ -17,6 +18,7 @@ struct login {
     void (*committed)(struct login *login);
 
     char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
+    char number[E164_BYTES]; /* instead of a user; "" = none */
     const char *password, *invitation;
     const char *known;                               /* the password that is compared, and … */
     void (*compared)(void *login, const char *hash); /* … who is told; `hash` NULL: it is another */
@@ -41,7 +43,8 @@ void login_close(struct login *login);
 void login_refuse(struct login *login, int error, const char *field, const char *why);
 void login_refuse_all(struct login *login); /* 401, without a hint */
 
-/* Takes the person, the company and the log-in from an access token. False after an answer. */
+/* Takes the person, the company and the log-in from the claims of the request, whose role was asked (caller.h). False
+ * after an answer: the token comes from no log-in. */
 bool login_take_token(struct login *login, const struct http_request *request);
 
 /* Reads of the body; false: noted in the reader. */

@@ -1,6 +1,7 @@
 #include "broker/service/me_api.h"
 #include "broker/service/activity.h"
 #include "broker/service/api_path.h"
+#include "broker/service/caller.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/member_change.h"
@@ -40,14 +41,6 @@ static void own_refuse(struct own *own, int error, const char *field, const char
 
 /* ---- Who asks? ---- */
 
-static bool take_token(const struct service *service, struct http_exchange *exchange,
-                       const struct http_request *request, struct token_claims *claims) {
-    if (!api_take_claims(service, exchange, request, claims)) return false;
-    if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR) return true;
-    http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this is not a person's token");
-    return false;
-}
-
 /* As company_admits says of a replica; here by the record itself, which is never behind. */
 static bool is_admitted(const struct own *own, const struct update_entity *entity) {
     const struct access_record *access = entity->current ? &entity->current->access : NULL;
@@ -62,9 +55,8 @@ static bool is_admitted(const struct own *own, const struct update_entity *entit
 
 static struct own *own_open(struct service *service, struct http_exchange *exchange,
                             const struct http_request *request) {
-    struct token_claims claims;
+    const struct token_claims *claims = request->claims;
     struct fault fault;
-    if (!take_token(service, exchange, request, &claims)) return NULL;
     json_t *document = request->length == 0
                            ? json_object()
                            : json_reader_open(request->body, request->length, ME_BODY_BYTES_MAX, &fault);
@@ -73,7 +65,7 @@ static struct own *own_open(struct service *service, struct http_exchange *excha
         return NULL;
     }
     struct own *own = calloc(1, sizeof *own);
-    if (own) own->request = request_begin_own(service, claims.companies, claims.user);
+    if (own) own->request = request_begin_own(service, claims->companies, claims->user);
     if (!own || !own->request) {
         free(own);
         json_decref(document);
@@ -82,7 +74,7 @@ static struct own *own_open(struct service *service, struct http_exchange *excha
     }
     own->exchange = exchange;
     own->document = document;
-    own->claims = claims;
+    own->claims = *claims;
     return own;
 }
 
@@ -286,26 +278,37 @@ static void handle_self(struct service *service, struct http_exchange *exchange,
         commit(own, apply_erasure, answer_gone);
 }
 
-bool me_api_handle(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
-    static const char self[] = "/v1/me", export[] = "/v1/me/export", consents[] = "/v1/me/consents/";
+static const char self[] = "/v1/me", export[] = "/v1/me/export", consents[] = "/v1/me/consents/";
+
+/* PERMISSION_none: the path has no such method. */
+static enum permission permission_of(const struct http_request *request) {
     enum http_method method = request->method;
-    if (strcmp(request->path, self) == 0) {
-        if (method == HTTP_GET || method == HTTP_PATCH || method == HTTP_DELETE)
-            handle_self(service, exchange, request);
-        else
-            api_refuse_method(exchange, "GET, PATCH, DELETE");
-    } else if (strcmp(request->path, export) == 0) {
-        if (method == HTTP_GET)
-            answer_export(service, false, exchange, request);
-        else
-            api_refuse_method(exchange, "GET");
-    } else if (strncmp(request->path, consents, strlen(consents)) == 0) {
-        if (method == HTTP_PUT)
-            put_consent(service, request->path + strlen(consents), exchange, request);
-        else
-            api_refuse_method(exchange, "PUT");
-    } else {
-        return false;
-    }
+    if (strcmp(request->path, export) == 0) return method == HTTP_GET ? PERMISSION_me_export : PERMISSION_none;
+    if (strncmp(request->path, consents, strlen(consents)) == 0)
+        return method == HTTP_PUT ? PERMISSION_me_consent : PERMISSION_none;
+    return method == HTTP_GET      ? PERMISSION_me_tell
+           : method == HTTP_PATCH  ? PERMISSION_me_change
+           : method == HTTP_DELETE ? PERMISSION_me_erase
+                                   : PERMISSION_none;
+}
+
+static void answer(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+    enum permission permission = permission_of(request);
+    if (!caller_may(exchange, request, permission, NULL)) return;
+    if (permission == PERMISSION_me_export)
+        answer_export(arg, false, exchange, request);
+    else if (permission == PERMISSION_me_consent)
+        put_consent(arg, request->path + strlen(consents), exchange, request);
+    else
+        handle_self(arg, exchange, request);
+}
+
+bool me_api_handle(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
+    bool is_self = strcmp(request->path, self) == 0, is_export = strcmp(request->path, export) == 0;
+    if (!is_self && !is_export && strncmp(request->path, consents, strlen(consents)) != 0) return false;
+    if (permission_of(request) == PERMISSION_none)
+        api_refuse_method(exchange, is_self ? "GET, PATCH, DELETE" : is_export ? "GET" : "PUT");
+    else
+        caller_identify(service, exchange, request, answer);
     return true;
 }

@@ -48,6 +48,14 @@ int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, 
     return 0;
 }
 
+int64_t own_calls_lapsed_at(const struct state_record *state, int64_t now_ms) {
+    const struct own_call *calls = state->calls.at;
+    int64_t latest_ms = 0;
+    for (uint32_t i = 0; i < state->calls.count; i++)
+        if (calls[i].ends_at <= now_ms && calls[i].ends_at > latest_ms) latest_ms = calls[i].ends_at;
+    return latest_ms;
+}
+
 int64_t own_calls_on_day(const struct state_record *state, int64_t day) {
     return state->calls_day == day ? state->calls_today : 0;
 }

@@ -15,8 +15,11 @@ const struct own_call *own_calls_find(const struct state_record *state, const ch
 /* When it ended though nobody told: by its own end, or with its router. 0: it has not. */
 int64_t own_calls_ended_at(const struct own_call *own, int64_t now_ms, const struct leases *leases);
 
+#define OWN_CALLS_SLACK_MS 2000 /* no two workers' clocks differ by more: half of a store's time-out each */
+
 /* Takes the call out, and all that are over: by their own end, or with their router. `call` NULL: only those that are
- * over. LEDIG_ENO_MEMORY. */
+ * over. Who names no not_before takes OWN_CALLS_SLACK_MS off `now_ms`, for what is over by this clock alone.
+ * LEDIG_ENO_MEMORY. */
 int own_calls_drop(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
                    struct arena *arena);
 
@@ -24,6 +27,10 @@ int own_calls_drop(struct state_record *state, const char *call, int64_t now_ms,
  * those that are over. LEDIG_ENO_MEMORY, or LEDIG_ECONFLICT where the record holds no more. */
 int own_calls_put(struct state_record *state, const char *call, int64_t now_ms, const struct leases *leases,
                   struct arena *arena, struct own_call **own);
+
+/* The latest end of those that are over by their own end; 0 = none. Another worker's clock may not be there yet:
+ * whoever gives the person to somebody else names this as not_before. */
+int64_t own_calls_lapsed_at(const struct state_record *state, int64_t now_ms);
 
 /* Answered calls of queues on a day, which is the company's (see schedule_day). */
 int64_t own_calls_on_day(const struct state_record *state, int64_t day);

@@ -1,38 +1,63 @@
 #include "broker/service/people_api.h"
 #include "broker/service/api_path.h"
+#include "broker/service/caller.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/login.h"
 #include "broker/service/me_api.h"
 
 #include <string.h>
 
-static const struct {
+struct people_call {
     const char *path;
     enum http_method method;
     const char *name; /* of the method */
+    enum permission permission;
     void (*answer)(struct service *service, struct http_exchange *exchange, const struct http_request *request);
-} calls[] = {
-    {"/v1/login", HTTP_POST, "POST", login_begin},   {"/v1/password", HTTP_POST, "POST", login_set_password},
-    {"/v1/token", HTTP_POST, "POST", login_refresh}, {"/v1/logout", HTTP_POST, "POST", login_end},
-    {"/v1/me/devices", HTTP_GET, "GET", login_list},
 };
 
-void people_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
-    struct service *service = arg;
-    static const char devices[] = "/v1/me/devices/";
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        if (strcmp(request->path, calls[i].path) != 0) continue;
-        if (request->method == calls[i].method)
-            calls[i].answer(service, exchange, request);
-        else
-            api_refuse_method(exchange, calls[i].name);
+static const struct people_call calls[] = {
+    {"/v1/login", HTTP_POST, "POST", PERMISSION_login, login_begin},
+    {"/v1/password", HTTP_POST, "POST", PERMISSION_password_first, login_set_password},
+    {"/v1/token", HTTP_POST, "POST", PERMISSION_refresh, login_refresh},
+    {"/v1/logout", HTTP_POST, "POST", PERMISSION_logout, login_end},
+    {"/v1/me/devices", HTTP_GET, "GET", PERMISSION_devices, login_list},
+};
+
+static const char devices[] = "/v1/me/devices/";
+
+/* NULL: there is nothing at this path. */
+static const struct people_call *find(const char *path) {
+    static const struct people_call end_device = {devices, HTTP_DELETE, "DELETE", PERMISSION_device_end, NULL};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(path, calls[i].path) == 0) return &calls[i];
+    return strncmp(path, devices, strlen(devices)) == 0 ? &end_device : NULL;
+}
+
+/* A password is set with an invitation, or with a token. */
+static enum permission permission_of(const struct people_call *call, const struct http_request *request) {
+    bool has_token = call->permission == PERMISSION_password_first && request->bearer[0];
+    return has_token ? PERMISSION_password_change : call->permission;
+}
+
+static void answer(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+    const struct people_call *call = find(request->path);
+    if (!caller_may(exchange, request, permission_of(call, request), NULL))
         return;
-    }
-    if (me_api_handle(service, exchange, request)) return;
-    if (strncmp(request->path, devices, strlen(devices)) != 0)
-        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
-    else if (request->method != HTTP_DELETE)
-        api_refuse_method(exchange, "DELETE");
+    else if (call->answer)
+        call->answer(arg, exchange, request);
     else
-        login_end_device(service, request->path + strlen(devices), exchange, request);
+        login_end_device(arg, request->path + strlen(devices), exchange, request);
+}
+
+void people_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+    const struct people_call *call = find(request->path);
+    if (me_api_handle(arg, exchange, request)) return;
+    if (!call)
+        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+    else if (request->method != call->method)
+        api_refuse_method(exchange, call->name);
+    else if (permission_reach(permission_of(call, request), ROLE_MEMBER) == REACH_ANYBODY)
+        call->answer(arg, exchange, request);
+    else
+        caller_identify(arg, exchange, request, answer);
 }

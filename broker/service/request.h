@@ -7,6 +7,12 @@
 #include "broker/service/session.h"
 #include "broker/service/update.h"
 
+struct renewal {           /* of a token */
+    struct tenant *tenant; /* held */
+    struct token_claims claims;
+    const char *token; /* of an identity provider; NULL: one of ours, which was checked */
+};
+
 struct request {
     struct session *session; /* NULL once nobody waits for the answer */
     struct request *before, *after;
@@ -33,6 +39,7 @@ struct request {
             struct usage *usage;                  /* NULL: they want the calls themselves */
             const struct profile_record *profile; /* of `activity` */
         } history;
+        struct renewal *renewal; /* in the arena */
     };
 };
 

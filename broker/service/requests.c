@@ -1,4 +1,5 @@
 #include "broker/service/requests.h"
+#include "broker/identity/permissions.h"
 #include "broker/model/forward_rule.h"
 #include "broker/service/activity.h"
 #include "broker/service/ask.h"
@@ -9,8 +10,10 @@
 #include "broker/service/find.h"
 #include "broker/service/history.h"
 #include "broker/service/member_change.h"
+#include "broker/service/renewal.h"
 #include "broker/service/request.h"
 #include "broker/service/security.h"
+#include "broker/service/standing.h"
 #include "broker/service/tenant_state.h"
 
 #include <string.h>
@@ -28,6 +31,12 @@ static void refuse(struct session *session, uint32_t id, int error, const char *
 static void answer_ok(struct session *session, uint32_t id) {
     struct message message = {.type = MESSAGE_ok, .ok = {.id = id}};
     session_send(session, &message);
+}
+
+/* As it is now: a log-in's is what the profile says. */
+static enum role role_of(const struct session *session) {
+    if (!session->device->follows_profile) return (enum role)session->role;
+    return standing_role(tenant_company(session->tenant), session->attendee->user);
 }
 
 /* ---- set ---- */
@@ -61,7 +70,7 @@ static bool check_set(struct session *session, uint32_t id, struct message_set *
     const char *self = session->attendee->user;
     int64_t now_ms = service_now_ms(session->service);
     if (set->user && strcmp(set->user, self) != 0) {
-        if (session->role == ROLE_MEMBER) {
+        if (permission_reach(PERMISSION_app_set, role_of(session)) != REACH_ALL) {
             refuse(session, id, LEDIG_EFORBIDDEN, "user", "your role may only set your own");
             return false;
         }
@@ -200,7 +209,15 @@ static void handle_consent(struct session *session, uint32_t id, const struct me
     if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
 }
 
+static bool may(struct session *session, uint32_t id, enum message_type type) {
+    enum permission permission = permission_of_app(type);
+    if (permission_allows(permission, role_of(session))) return true;
+    refuse(session, id, permission == PERMISSION_none ? LEDIG_EUNSUPPORTED : LEDIG_EFORBIDDEN, NULL, NULL);
+    return false;
+}
+
 void requests_handle(struct session *session, uint32_t id, struct message *message) {
+    if (!may(session, id, message->type)) return;
     switch (message->type) {
     case MESSAGE_set:
         handle_set(session, id, &message->set);
@@ -231,6 +248,9 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
         break;
     case MESSAGE_activity:
         activity_answer(session, id, &message->activity);
+        break;
+    case MESSAGE_token:
+        renewal_begin(session, id, &message->token);
         break;
     case MESSAGE_hello:
         session_end(session, LEDIG_EBAD_REQUEST, "hello was said already", DROP_bad_message);

@@ -1,9 +1,11 @@
 #include "broker/service/router_api.h"
 #include "broker/service/api_path.h"
 #include "broker/service/call_api.h"
+#include "broker/service/caller.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/provisioning_api.h"
+#include "broker/service/rewrap_api.h"
 #include "broker/service/route_api.h"
 #include "broker/service/routers.h"
 #include "broker/service/service.h"
@@ -39,30 +41,11 @@ static void answer_readiness(const struct service *service, struct http_exchange
 /* ---- With a token ---- */
 
 static void answer_route(struct service *service, struct http_exchange *exchange, const struct http_request *request) {
-    struct token_claims claims;
-    if (request->method != HTTP_GET && request->method != HTTP_POST) {
+    bool is_one = request->method == HTTP_GET;
+    if (!is_one && request->method != HTTP_POST)
         api_refuse_method(exchange, "GET, POST");
-    } else if (!api_take_claims(service, exchange, request, &claims)) {
-        return;
-    } else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR && claims.role != ROLE_ADMIN) {
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
-    } else {
-        route_api_answer(service, &claims, exchange, request);
-    }
-}
-
-/* Whether the token is a router's, for this company; answers if not. A company that the token does not cover looks like
- * one that does not exist. */
-static bool is_router_of(struct service *service, const char *company, struct http_exchange *exchange,
-                         const struct http_request *request, struct token_claims *claims) {
-    if (!api_take_claims(service, exchange, request, claims)) return false;
-    if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR)
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
-    else if (!token_covers(claims, company))
-        http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "no such company");
-    else
-        return true;
-    return false;
+    else if (caller_may(exchange, request, is_one ? PERMISSION_route_one : PERMISSION_route_list, NULL))
+        route_api_answer(service, request->claims, exchange, request);
 }
 
 /* POST says the same, for telephone systems whose HTTP client has only GET and POST. */
@@ -74,22 +57,20 @@ static bool is_put(struct http_exchange *exchange, const struct http_request *re
 
 static void answer_call(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
                         const struct http_request *request) {
-    struct token_claims claims;
     if (!is_put(exchange, request))
         return;
-    else if (!is_router_of(service, company, exchange, request, &claims))
+    else if (!caller_may(exchange, request, PERMISSION_call_report, company))
         return;
     else if (!json_reader_is_call(call))
         http_problem(exchange, LEDIG_EBAD_REQUEST, "call",
                      "must be 1 to 120 characters, none of them a control character");
     else
-        call_api_report(service, claims.user, company, call, exchange, request);
+        call_api_report(service, request->claims->user, company, call, exchange, request);
 }
 
 /* "{queue}/claims" */
 static void answer_claims(struct service *service, const char *company, const char *rest,
                           struct http_exchange *exchange, const struct http_request *request) {
-    struct token_claims claims;
     char queue[LEDIG_ID_CHARS_MAX + 1];
     const char *slash = strchr(rest, '/');
     size_t length = slash ? (size_t)(slash - rest) : 0;
@@ -101,20 +82,19 @@ static void answer_claims(struct service *service, const char *company, const ch
     queue[length] = 0;
     if (request->method != HTTP_POST)
         api_refuse_method(exchange, "POST");
-    else if (!is_router_of(service, company, exchange, request, &claims))
+    else if (!caller_may(exchange, request, PERMISSION_claim_take, company))
         return;
     else if (!shape_is_id(queue))
         http_problem(exchange, LEDIG_ENOT_FOUND, "queue", "no such queue in this company");
     else
-        call_api_claim(service, claims.user, company, queue, exchange, request);
+        call_api_claim(service, request->claims->user, company, queue, exchange, request);
 }
 
 static void answer_claim(struct service *service, const char *company, const char *call, struct http_exchange *exchange,
                          const struct http_request *request) {
-    struct token_claims claims;
     if (request->method != HTTP_DELETE)
         api_refuse_method(exchange, "DELETE");
-    else if (!is_router_of(service, company, exchange, request, &claims))
+    else if (!caller_may(exchange, request, PERMISSION_claim_release, company))
         return;
     else if (!json_reader_is_call(call))
         http_problem(exchange, LEDIG_ENOT_FOUND, "call", "no such call");
@@ -124,20 +104,17 @@ static void answer_claim(struct service *service, const char *company, const cha
 
 static void answer_router(struct service *service, const char *router, struct http_exchange *exchange,
                           const struct http_request *request) {
-    struct token_claims claims;
     if (!is_put(exchange, request))
         return;
-    else if (!api_take_claims(service, exchange, request, &claims))
+    else if (!caller_may(exchange, request, PERMISSION_router_keep, NULL))
         return;
-    else if (claims.role != ROLE_ROUTER && claims.role != ROLE_OPERATOR)
-        http_problem(exchange, LEDIG_EFORBIDDEN, NULL, "this takes a router's token");
     else if (!shape_is_id(router))
         http_problem(exchange, LEDIG_EBAD_REQUEST, "router", "must be 1 to 64 of a-z, 0-9, . _ -");
     else
-        routers_heartbeat(service, &claims, router, exchange, request);
+        routers_heartbeat(service, request->claims, router, exchange, request);
 }
 
-void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+static void answer(void *arg, struct http_exchange *exchange, const struct http_request *request) {
     struct service *service = arg;
     char company[LEDIG_ID_CHARS_MAX + 1];
     static const char routers[] = "/v1/routers/";
@@ -148,6 +125,8 @@ void router_api_handle(void *arg, struct http_exchange *exchange, const struct h
         answer_readiness(service, exchange, request);
     else if (strcmp(request->path, "/v1/route") == 0)
         answer_route(service, exchange, request);
+    else if (strcmp(request->path, "/v1/keys/rewrap") == 0)
+        rewrap_api_answer(service, exchange, request);
     else if (api_is_of_company(request->path, "calls", company, &id))
         answer_call(service, company, id, exchange, request);
     else if (api_is_of_company(request->path, "queues", company, &id) && strchr(id, '/'))
@@ -160,4 +139,8 @@ void router_api_handle(void *arg, struct http_exchange *exchange, const struct h
         answer_router(service, request->path + strlen(routers), exchange, request);
     else
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
+}
+
+void router_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
+    caller_identify(arg, exchange, request, answer);
 }

@@ -1,4 +1,5 @@
 #include "broker/service/router_link.h"
+#include "broker/identity/permissions.h"
 #include "broker/service/claim_line.h"
 #include "broker/service/requests.h"
 #include "broker/service/route_watch.h"
@@ -19,7 +20,7 @@ static uint32_t ping_ms_of(const struct service *service) {
 /* ---- Coming ---- */
 
 static void send_welcome(const struct router_link *link) {
-    static const char *const features[] = {"hello", "route", "claim", "release", "call", "follow"};
+    static const char *const features[] = {"hello", "route", "claim", "release", "call", "follow", "token"};
     const struct service *service = link->service;
     char name[SESSION_ID_BYTES];
     uint64_t random = 0;
@@ -94,7 +95,7 @@ static bool check(struct session *session, const struct message_hello *hello, st
         session_end(session, LEDIG_EUNAUTHORIZED, NULL, DROP_unauthorized);
         return false;
     }
-    if (claims->role != ROLE_ROUTER && claims->role != ROLE_OPERATOR) {
+    if (!permission_allows(PERMISSION_router_hello, claims->role)) {
         session_end(session, LEDIG_EFORBIDDEN, "this takes a router's token; apps connect to the other port",
                     DROP_forbidden);
         return false;
@@ -118,7 +119,7 @@ void router_link_join(struct session *session, const struct message_hello *hello
     strcpy(link->id, hello->router); /* an id */
     DL_APPEND2(session->service->links, link, before, next);
     session->link = link;
-    session->role = (uint8_t)claims.role;
+    session_take_claims(session, &claims);
     session->stage = SESSION_JOINING;
     connection_pause(session->connection, true);
     routers_keep(session->service, claims.user, link->id, on_joined, link);

@@ -1,4 +1,5 @@
 #include "broker/service/router_requests.h"
+#include "broker/identity/permissions.h"
 #include "broker/service/calls.h"
 #include "broker/service/claims.h"
 #include "broker/service/json_reader.h"
@@ -240,7 +241,32 @@ static void handle_follow(struct router_link *link, uint32_t id, const struct me
     session_send(link->session, &message);
 }
 
+/* ---- token ---- */
+
+/* What is followed and claimed stands by the companies of the token, so another list is another router. */
+static void handle_token(struct router_link *link, uint32_t id, const struct message_token *token) {
+    struct token_claims claims;
+    const struct service *service = link->service;
+    if (token_check(service->key, token->token, service_now_ms(service), &claims) != 0) {
+        refuse(link, id, LEDIG_EUNAUTHORIZED, "token", NULL);
+        return;
+    }
+    if (strcmp(claims.user, link->claims.user) != 0 || strcmp(claims.companies, link->claims.companies) != 0 ||
+        claims.role != link->claims.role) {
+        refuse(link, id, LEDIG_EFORBIDDEN, "token", "is of another router, or lists other companies: connect anew");
+        return;
+    }
+    link->claims = claims;
+    session_take_claims(link->session, &claims);
+    struct message message = {.type = MESSAGE_ok, .ok = {.id = id}};
+    session_send(link->session, &message);
+}
+
 void router_requests_handle(struct router_link *link, uint32_t id, const struct message *message) {
+    if (!permission_allows(permission_of_router(message->type), link->claims.role)) {
+        refuse(link, id, LEDIG_EFORBIDDEN, NULL, "a router has no such request; apps do");
+        return;
+    }
     switch (message->type) {
     case MESSAGE_route:
         handle_route(link, id, &message->route);
@@ -257,10 +283,13 @@ void router_requests_handle(struct router_link *link, uint32_t id, const struct 
     case MESSAGE_follow:
         handle_follow(link, id, &message->follow);
         break;
+    case MESSAGE_token:
+        handle_token(link, id, &message->token);
+        break;
     case MESSAGE_hello:
         session_end(link->session, LEDIG_EBAD_REQUEST, "hello was said already", DROP_bad_message);
         break;
-    default:
-        refuse(link, id, LEDIG_EFORBIDDEN, NULL, "a router has no such request; apps do");
+    default: /* is in no table */
+        break;
     }
 }

@@ -8,6 +8,7 @@
 #include "broker/service/import.h"
 #include "broker/service/number_sweep.h"
 #include "broker/service/retention_sweep.h"
+#include "broker/service/rewrap.h"
 #include "broker/service/router_link.h"
 #include "broker/service/routers.h"
 #include "broker/service/tenant_state.h"
@@ -101,6 +102,7 @@ static void on_sweep(uv_timer_t *timer) {
     call_sweep(service);
     retention_sweep(service);
     number_sweep(service);
+    rewrap_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
 }
 
@@ -226,6 +228,7 @@ static void on_store_closed(void *arg) {
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
     retention_sweep_close(service);
     number_sweep_close(service);
+    rewrap_close(service);
     routing_close(&service->routing);
     routers_close(service);
     fanout_close(&service->fanout);

@@ -67,6 +67,7 @@ struct service {
     struct router *routers;                  /* uthash by the suffix of their lease */
     struct router_link *links;               /* utlist: routers that keep a connection open */
     struct route_watches watches;            /* the numbers that they follow */
+    struct rewrap *rewrap;                   /* NULL before the first sweep */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;

@@ -337,6 +337,36 @@ static bool is_dead(struct session *session, uint32_t ping_ms, uint64_t now_ms) 
     return false;
 }
 
+void session_take_claims(struct session *session, const struct token_claims *claims) {
+    struct session_device *device = session->device;
+    int64_t whole_s = claims->expires_at_ms / 1000; /* tokens tell whole seconds */
+    uint32_t expires_at_s = whole_s < UINT32_MAX ? (uint32_t)whole_s : UINT32_MAX;
+    if (expires_at_s > session->expires_at_s) session->warned = false; /* the same token again is no news */
+    session->expires_at_s = expires_at_s;
+    session->role = (uint8_t)claims->role;
+    if (!device) return;
+    strcpy(device->login, claims->login);
+    device->issued_at_ms = claims->issued_at_ms;
+    device->follows_profile = token_follows_profile(claims);
+}
+
+/* Nobody keeps a session longer than the token that began it, or that took its place. */
+static bool has_token(struct session *session) {
+    int64_t now_s = service_now_ms(session->service) / 1000;
+    if (now_s >= session->expires_at_s) {
+        session_end(session, LEDIG_EUNAUTHORIZED, "the token has expired", DROP_unauthorized);
+        return false;
+    }
+    if (session->warned || now_s < (int64_t)session->expires_at_s - SESSION_WARN_S) return true;
+    session->warned = true;
+    struct message message = {.type = MESSAGE_error,
+                              .error = {.code = ledig_error_name(LEDIG_EUNAUTHORIZED),
+                                        .message = "the token ends soon: send a fresh one in `token`",
+                                        .expires_at = (int64_t)session->expires_at_s * 1000}};
+    session_send(session, &message);
+    return session->stage == SESSION_LIVE;
+}
+
 bool session_sweep_line(struct session *session, uint32_t ping_ms, uint64_t now_ms) {
     uint32_t stall_ms = session->service->options.stall_ms;
     if (session->choked && session_ms_since(session->choked_at_ms, now_ms) >= stall_ms) {
@@ -347,7 +377,7 @@ bool session_sweep_line(struct session *session, uint32_t ping_ms, uint64_t now_
         session_end(session, 0, "no sign of life", DROP_no_sign_of_life);
         return false;
     }
-    return true;
+    return has_token(session);
 }
 
 static void sweep_one(struct session *session, uint64_t now_ms) {

@@ -21,6 +21,7 @@ struct tenant;
 
 #define SESSION_REQUESTS_MAX 64 /* open requests of one client; more are rate_limited */
 #define SESSION_OUTBOX_BYTES_MAX (1024 * 1024)
+#define SESSION_WARN_S 30 /* before its token ends, a client is asked for a fresh one */
 #define SESSION_ID_BYTES 17
 
 enum session_stage {
@@ -32,7 +33,8 @@ enum session_stage {
 };
 
 struct session_hello {
-    const char *user;
+    char user[LEDIG_ID_CHARS_MAX + 1]; /* "" until the token has been checked */
+    const char *token; /* of an identity provider, to be checked by the company's settings; NULL = none */
     bool resumes;
     struct place place;
     struct texts follow, favourites; /* `at` is one block, owned */
@@ -49,6 +51,7 @@ struct session_device {
     char session[SESSION_ID_BYTES]; /* what the device's session is called in the store */
     char login[LOGIN_ID_CHARS + 1]; /* that its token comes from; "" = none */
     int64_t issued_at_ms;           /* its token */
+    bool follows_profile;           /* the role is the profile's */
     char id[];                      /* the installation's own */
 };
 
@@ -77,12 +80,14 @@ struct session {
     uint8_t state_before; /* enum presence */
     uint8_t role;         /* enum role */
     uint8_t requests_count;
-    bool pinged;          /* since it was heard last */
-    bool has_deadline;    /* in the service's list of those */
-    bool caught_up;       /* the replica was brought up to its place already */
-    bool ended;           /* its connection was closed while it was joining */
-    uint32_t heard_at_ms; /* the loop's time of the last sign of life from it */
-    uint64_t deadline_ms; /* the loop's time: of the hello, or of the grace */
+    bool pinged;           /* since it was heard last */
+    bool has_deadline;     /* in the service's list of those */
+    bool caught_up;        /* the replica was brought up to its place already */
+    bool ended;            /* its connection was closed while it was joining */
+    bool warned;           /* that its token ends soon */
+    uint32_t heard_at_ms;  /* the loop's time of the last sign of life from it */
+    uint32_t expires_at_s; /* its token: time of record */
+    uint64_t deadline_ms;  /* the loop's time: of the hello, or of the grace */
     struct service *service;
     struct tenant *tenant;          /* held, from SESSION_JOINING on */
     struct attendee *attendee;      /* from SESSION_LIVE on */
@@ -149,7 +154,11 @@ void session_free(struct session *session);
 /* The hello has come, or the device is back. */
 void session_clear_deadline(struct session *session);
 
-/* Pings after a silence of `ping_ms`, and ends one that takes nothing or gives no sign of life: false. */
+/* What its token says of it: a token that was checked, of its person or router. */
+void session_take_claims(struct session *session, const struct token_claims *claims);
+
+/* Pings after a silence of `ping_ms`, warns where the token ends soon; ends one that takes nothing, gives no sign of
+ * life or has no token any more: false. */
 bool session_sweep_line(struct session *session, uint32_t ping_ms, uint64_t now_ms);
 
 /* Deadlines, silence, stalls of apps: called now and then by the service. */

@@ -22,6 +22,7 @@ json_t *subject_profile(const struct profile_record *profile) {
     for (uint32_t i = 0; list && i < profile->tiers.count; i++)
         json_array_append_new(list, json_pack("{s:s,s:I}", "queue", tiers[i].queue, "tier", (json_int_t)tiers[i].tier));
     if (map && list) json_object_set_new(map, "tiers", list);
+    if (map) put_time(map, "created_at", profile->created_at);
     return map;
 }
 

@@ -20,6 +20,7 @@ static const struct {
     {"audit", "Bedriftens logg", "The company's log"},
     {"security", "Sikkerhetslogg", "Security log"},
     {"user", "Bruker", "User"},
+    {"created_at", "Kom til", "Came"},
     {"name", "Navn", "Name"},
     {"numbers", "Numre", "Numbers"},
     {"department", "Avdeling", "Department"},

@@ -152,7 +152,7 @@ static void take_head(struct tenant *tenant, const struct store_head *head, int6
     company_reached(tenant->company, head->epoch, head->version);
     tenant->comparing = false;
     tenant->behind = false;
-    if (!tenant->ready)
+    if (!tenant->ready && company_settings(tenant->company))
         log_event(LOG_INFO, "company_loaded", "company=%s members=%zu", tenant->id,
                   company_member_count(tenant->company));
     tenant->ready = true;
@@ -309,9 +309,11 @@ void tenant_unload_if_idle(struct tenant *tenant) {
     struct service *service = tenant->service;
     if (tenant->holds > 0 || tenant->reading || tenant->attendees)
         return; /* an attendee may be still to be committed */
-    if (uv_now(service->loop) - tenant->idle_since_ms < service->options.idle_ms) return;
+    /* one that does not exist is kept for nobody: a stranger may have named it */
+    bool exists = !tenant->ready || company_settings(tenant->company);
+    if (exists && uv_now(service->loop) - tenant->idle_since_ms < service->options.idle_ms) return;
     if (tenant->watched) store_unwatch(service->store, tenant->id);
-    log_event(LOG_INFO, "company_unloaded", "company=%s", tenant->id);
+    if (exists) log_event(LOG_INFO, "company_unloaded", "company=%s", tenant->id);
     tenant_close(tenant);
 }
 

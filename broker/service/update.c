@@ -53,6 +53,7 @@ static int give_keys(const struct update *update, struct update_entity *entities
 static int seal_entities(const struct update *update, struct update_entity *entities, struct store_next *next) {
     for (size_t i = 0; i < update->count; i++) {
         next[i].action = entities[i].action;
+        next[i].not_before_ms = entities[i].not_before_ms;
         if (entities[i].action != STORE_WRITE) continue;
         int error = record_encode(&entities[i].next, &next[i].bytes);
         if (error) return error;

@@ -33,6 +33,7 @@ struct update_entity {
     struct record next;           /* preset to a copy of the current one, or zeroed with the kind; texts may point into
                                      what the caller holds, or into `arena` */
     enum store_action action;     /* preset to STORE_CHECK: what shall become of it */
+    int64_t not_before_ms;        /* preset to 0: LEDIG_ETOO_EARLY before this time, by the store's clock */
     /* Of a profile that stands: kept in the person's own log of calls, beside the change; or that log is destroyed. */
     const struct update_past_call *past_calls;
     bool forgets_calls;

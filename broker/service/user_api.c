@@ -52,6 +52,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     struct update_entity *person = &entities[1];
     struct texts before = person->next.profile.numbers;
     bool changes = roster_rules_merge(&edit->entry, edit->fields, !edit->is_new, &person->next);
+    if (edit->is_new) person->next.profile.created_at = service_now_ms(edit->service);
     edit_note_dropped(edit, &before, &person->next.profile.numbers);
     if (changes) person->action = STORE_WRITE;
     for (size_t i = 2; i < count; i++) {

@@ -53,6 +53,7 @@ static int take_keys(struct scan *scan, const redisReply *keys) {
 
 static int take_records(struct scan *scan, const redisReply *pairs) {
     if (pairs->elements % 2 != 0) return LEDIG_EDAMAGED;
+    opened_forget(scan->request.store);
     scan->names = store_allocate(pairs->elements / 2 * sizeof *scan->names);
     scan->records = store_allocate(pairs->elements / 2 * sizeof *scan->records);
     for (size_t i = 0; i < pairs->elements; i += 2) {
@@ -60,6 +61,7 @@ static int take_records(struct scan *scan, const redisReply *pairs) {
         struct store_record record;
         if (entity->type != REDIS_REPLY_STRING || stored->type != REDIS_REPLY_STRING) return LEDIG_EDAMAGED;
         int error = record_read(entity->str, stored->str, stored->len, &record);
+        if (error == 0) error = record_open(scan->request.store, scan->company, &record);
         if (error != 0) return error;
         if (record.bytes != NULL) record.bytes = (uint8_t *)store_copy(record.bytes, record.length);
         record.entity = scan->names[scan->count] = store_copy(entity->str, entity->len);

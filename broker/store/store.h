@@ -129,8 +129,8 @@ void store_close(struct store *store, void (*closed)(void *arg), void *arg);
 
 bool store_is_connected(const struct store *store);
 
-/* The store's clock, in ms since the Unix epoch, by the offset that the last verify batch found. Never goes backwards.
- * The caller's own clock before the first batch. */
+/* The store's clock, in ms since the Unix epoch, by the offset that the last verify batch found; from then on it never
+ * goes backwards. The caller's own clock before the first batch. */
 int64_t store_now_ms(const struct store *store);
 
 /* How long ago, in ms, the store last answered a verify batch; INT64_MAX before the first. */
@@ -164,6 +164,11 @@ typedef void (*store_read_some_done)(void *arg, int error, const struct store_he
                                      const struct store_record *records, size_t count);
 void store_read(struct store *store, const char *company, const char *const *entities, size_t count,
                 store_read_some_done done, void *arg);
+
+/* Some of the companies that there are, and where to go on: begin at 0, and it is over when `next` is 0. Each that
+ * stands from the beginning to the end is told, maybe more than once. A step is short, and may well find none. */
+typedef void (*store_companies_found)(void *arg, int error, uint64_t next, const char *const *companies, size_t count);
+void store_companies_find(struct store *store, uint64_t at, store_companies_found found, void *arg);
 
 /* Asks for a verify batch at once; `done` after its `verified` event. */
 void store_verify(struct store *store, store_done done, void *arg);

@@ -163,6 +163,14 @@ int ledig_usage(struct ledig_client *client, int64_t from, int64_t to,
     return error;
 }
 
+int ledig_renew(struct ledig_client *client, const char *token, ledig_done done, void *arg) {
+    int error = ledig_set_token(client, token);
+    if (error) return error;
+    uint32_t id = requests_next_id(&client->requests);
+    struct message message = {.type = MESSAGE_token, .token = {.id = id, .token = token}};
+    return submit(client, &message, id, done, arg, NULL);
+}
+
 /* ---- Follow ---- */
 
 static struct message follow_message(uint32_t id, const struct following *following) {

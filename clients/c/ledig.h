@@ -116,6 +116,10 @@ struct ledig_events {
      * then. It asks once: a second refusal in a row stops it, as does the first where this is NULL. */
     void (*token)(void *arg);
 
+    /* The token of this connection ends then (ms since 1970), half a minute from now: call ledig_renew, or the line
+     * ends and `token` comes. */
+    void (*expiring)(void *arg, int64_t expires_at_ms);
+
     /* Every message of the broker as it came, before the client acts on it. `me` is seen only here. */
     void (*message)(void *arg, const struct message *message);
 };
@@ -178,6 +182,9 @@ struct ledig_result {
 };
 
 typedef void (*ledig_done)(void *arg, const struct ledig_result *result);
+
+/* ledig_set_token, and this connection goes on with it: it must be the same person's. */
+int ledig_renew(struct ledig_client *client, const char *token, ledig_done done, void *arg);
 
 struct ledig_availability {
     const char *status;   /* available, busy, dnd or away */

@@ -184,6 +184,10 @@ static void take_answer(struct ledig_client *client, const struct message_answer
 }
 
 static void take_error(struct ledig_client *client, const struct message_error *error) {
+    if (error->id == 0 && error->expires_at > 0) {
+        if (client->events.expiring) client->events.expiring(client->arg, error->expires_at);
+        return;
+    }
     if (error->id == 0) { /* it concerns the line, and a close follows */
         client->told_ms = error->retry_ms;
         client->told_error = ledig_error_from_name(error->code);

@@ -46,6 +46,17 @@ static const char help_key[] = "\nGeneral:\n"
                                "\nExit code: 0 done; 1 the key cannot be used; 2 wrong command line; 3 the key may not "
                                "be used.\n";
 
+static const char help_machine[] =
+    "\nGeneral:\n"
+    "  --data DIR           the broker's data directory ($LEDIG_DATA, ./var/data, or var/data beside the program's)\n"
+    "  --keys FILE          the keys (default: as the broker that runs has them, or DATA/keys)\n"
+    "  --keys-command CMD   prints them, in place of a file\n"
+    "  --json               one JSON object a line\n"
+    "  --help\n"
+    "\nRun by root it works as whoever the data directory belongs to.\n"
+    "\nExit code: 0 done; 1 refused, or it failed; 2 wrong command line; 3 the keys may not be read; 4 no broker runs "
+    "there,\nor it cannot answer now.\n";
+
 static const char help_exit_code[] =
     "\nExit code: 0 done; 1 refused; 2 wrong command line; 3 not allowed; 4 the broker cannot be reached or cannot\n"
     "answer now.\n";
@@ -64,6 +75,9 @@ static void give_help(const struct command *command) {
         break;
     case WITH_THE_KEY:
         fputs(help_key, stdout);
+        return;
+    case ON_THE_MACHINE:
+        fputs(help_machine, stdout);
         return;
     }
     fputs(help_exit_code, stdout);
@@ -184,10 +198,10 @@ static const char *find_unknown(int argc, char **argv, const struct option *opti
 /* The flags that the command shares with others; `shared` has room for all of them. */
 static void list_shared(const struct command *command, struct arguments *arguments, bool *help, struct flag *shared) {
     *shared++ = (struct flag){"data", &arguments->data, NULL};
-    *shared++ = (struct flag){"role", &arguments->role, NULL};
+    if (command->acting != ON_THE_MACHINE) *shared++ = (struct flag){"role", &arguments->role, NULL};
     *shared++ = (struct flag){"json", NULL, &arguments->json};
     *shared++ = (struct flag){"help", NULL, help};
-    if (command->acting != WITH_THE_KEY) {
+    if (command->acting != WITH_THE_KEY && command->acting != ON_THE_MACHINE) {
         *shared++ = (struct flag){"url", &arguments->url, NULL};
         *shared++ = (struct flag){"token-file", &arguments->token_file, NULL};
         *shared++ = (struct flag){"as", &arguments->as, NULL};

@@ -23,7 +23,13 @@ struct arguments {
 };
 
 /* With which token a command comes to the broker; tells which of the shared flags it has, and their help. */
-enum acting { AS_PERSON, AS_ROUTER, AS_ADMIN, WITH_THE_KEY /* mints, and comes to no broker */ };
+enum acting {
+    AS_PERSON,
+    AS_ROUTER,
+    AS_ADMIN,
+    WITH_THE_KEY /* mints, and comes to no broker */,
+    ON_THE_MACHINE /* works on the data directory */
+};
 
 struct command {
     const char *name, *summary;
@@ -56,6 +62,6 @@ const struct command *command_at(size_t index);
 const struct command *command_find(const char *name); /* NULL = there is none */
 
 extern const struct command watch_command, set_command, ask_command, consent_command, queue_command, route_command,
-    token_command, import_command, calls_command, activity_command;
+    token_command, import_command, calls_command, activity_command, backup_command, restore_command, keys_command;
 
 #endif

@@ -151,6 +151,18 @@ static void token_refused(void *arg) {
     end(watch, EXIT_NOT_ALLOWED);
 }
 
+static void token_renewed(void *arg, const struct ledig_result *result) {
+    (void)arg;
+    (void)result; /* where it was refused the line ends, and the next one is made with what there is then */
+}
+
+static void token_expires(void *arg, int64_t expires_at_ms) {
+    struct watch *watch = arg;
+    (void)expires_at_ms;
+    if (credentials_renew(watch->credentials))
+        ledig_renew(watch->client, watch->credentials->token, token_renewed, watch);
+}
+
 /* ---- Running ---- */
 
 static enum exit_code live(struct watch *watch) {
@@ -162,8 +174,12 @@ static enum exit_code live(struct watch *watch) {
                                     .follow_some = arguments->rest_count > 0,
                                     .follow_users = (const char *const *)arguments->rest,
                                     .follow_count = (size_t)arguments->rest_count};
-    struct ledig_events events = {
-        .change = changed, .forget = forget, .status = status_changed, .token = token_refused, .message = message};
+    struct ledig_events events = {.change = changed,
+                                  .forget = forget,
+                                  .status = status_changed,
+                                  .token = token_refused,
+                                  .expiring = token_expires,
+                                  .message = message};
     if (uv_loop_init(&loop)) return EXIT_REFUSED;
     int error = ledig_connect(&loop, &options, &events, watch, &watch->client);
     if (error == LEDIG_EBAD_REQUEST) {

@@ -314,7 +314,8 @@ def test_no_flag_takes_a_secret(start_broker):
         told = subprocess.run([RELEASE / program, *arguments], capture_output=True, text=True, env=environment()).stdout
         for flag in re.findall(r"--[a-z-]+", told):
             if re.search(r"pass|secret|token|key", flag):
-                assert flag.endswith("-file") or flag in ("--tls-key", "--router-tls-key"), flag
+                assert flag.endswith("-file") or flag in (
+                    "--tls-key", "--router-tls-key", "--keys", "--keys-command"), flag  # files, or where to ask
 
 
 def test_nothing_that_a_peer_says_makes_a_line_of_the_log(start_broker, company):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from broker_process import number
 from ledig_client import App, Refused
 
 PASSWORD = "riktig hest batteri"
@@ -83,6 +84,41 @@ def test_what_is_wrong_is_not_told(company, kari):
                                                   "device": PHONE})]
     assert {answer.status for answer in answers} == {401}
     assert len({answer.body for answer in answers}) == 1
+
+
+def log_in_by_number(at, phone, secret=PASSWORD, **more):
+    body = {"company": at.id, "number": phone, "password": secret, "device": PHONE} | more
+    return post(at.broker, "/v1/login", body)
+
+
+async def test_a_number_does_instead_of_the_user_id(company, kari):
+    answer = log_in_by_number(company, company.numbers["kari"])
+    assert answer.status == 200 and answer.json["user"] == "kari", answer.body
+    await app(company, answer.json["token"])
+
+
+def test_what_is_wrong_with_a_number_is_not_told(company, make_company, kari):
+    other = make_company(consent=False)
+    set_first(other, "kari")
+    admin, queue = company.broker.token("boss", company.id, "admin"), number()
+    assert company.broker.http("PUT", f"/v1/companies/{company.id}/queues/support", token=admin,
+                               body=dict(name="Support", numbers=[queue])).status in (200, 201)
+    answers = [log_in_by_number(company, company.numbers["kari"], "wrong password"),  # hers
+               log_in_by_number(company, company.numbers["ola"]),                      # who has no password
+               log_in_by_number(company, "+4799999999"), log_in_by_number(company, queue),
+               log_in_by_number(company, other.numbers["kari"]),                       # with her own password, elsewhere
+               log_in_by_number(company, company.numbers["kari"], company="no-such"), log_in(company, "nobody")]
+    assert {answer.status for answer in answers} == {401}
+    assert len({answer.body for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("change, field", [
+    ({"number": "12"}, "number"), ({"number": "+47 22 33 44 x"}, "number"), ({"number": ""}, "number"), ({"number": None}, "number"),
+    ({"number": 4722334455}, "number"), ({"user": "kari"}, "number"), ({"company": None}, "company"), ({"number": "+" + "4" * 40}, "number"),
+])
+def test_a_number_of_the_wrong_form_is_refused(company, change, field):
+    answer = log_in_by_number(company, "+4722334455", **change)
+    assert answer.status == 400 and answer.json["field"] == field, answer.body
 
 
 @pytest.mark.parametrize("change, field", [

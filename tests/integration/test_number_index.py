@@ -11,6 +11,7 @@ import pytest
 
 from broker_process import number, wait_until
 from conftest import Company
+from store_reader import Keys
 from test_hostile import redis, redis_socket
 from test_provisioning import Office, told
 
@@ -18,8 +19,18 @@ SEED = int(os.environ.get("LEDIG_SEED") or random.randrange(1 << 32))
 ROUNDS = 25
 
 
+def key_of(broker, to):
+    return f"ledig:number:{Keys(broker).hash(to)}"
+
+
+def owner_of(broker, who):
+    """As the index names them: "acme/user/kari", with a hash for the id."""
+    company, kind, identity = who.split("/")
+    return f"{company}/{kind}/{Keys(broker).hash(identity)}"
+
+
 def owner(broker, to):
-    return redis(broker, "GET", f"ledig:number:{to}").strip() or None
+    return redis(broker, "GET", key_of(broker, to)).strip() or None
 
 
 class Gate:
@@ -74,7 +85,8 @@ def two(start_broker, make_company, tmp_path):
     company = make_company(broker=first, consent=False)
     data = tmp_path / "second"
     data.mkdir(mode=0o700)
-    shutil.copy2(first.data / "token.key", data / "token.key")
+    for name in ("token.key", "keys"):
+        shutil.copy2(first.data / name, data / name)
     gate = Gate(redis_socket(first))
     second = start_broker(data=data, redis=gate.url, number_sweep_ms=3_600_000)
     yield Office(company), Office(Company(second, company.rows, company.id)), gate
@@ -91,7 +103,8 @@ def test_two_workers_that_change_one_person_at_once_leave_the_index_right(start_
     company = make_company(broker=first, consent=False)
     data = tmp_path / "second"
     data.mkdir(mode=0o700)
-    shutil.copy2(first.data / "token.key", data / "token.key")
+    for name in ("token.key", "keys"):
+        shutil.copy2(first.data / name, data / name)
     second = start_broker(data=data, redis=f"unix:{redis_socket(first)}", number_sweep_ms=3_600_000)
     offices = Office(company), Office(Company(second, company.rows, company.id))
     numbers = [number() for _ in range(4)]
@@ -109,7 +122,7 @@ def test_two_workers_that_change_one_person_at_once_leave_the_index_right(start_
                 answers = list(pool.map(change, offices * 3, wishes))
                 assert all(a.status in (200, 409) for a in answers), [a.body for a in answers]
                 has = offices[turn % 2].user("kari")["numbers"]
-                assert {n: owner(first, n) for n in numbers} == {n: f"{company.id}/user/kari" if n in has else None for n in numbers}, f"LEDIG_SEED={SEED}"
+                assert {n: owner(first, n) for n in numbers} == {n: owner_of(first, f"{company.id}/user/kari") if n in has else None for n in numbers}, f"LEDIG_SEED={SEED}"
     finally:
         second.stop()
 
@@ -121,7 +134,7 @@ def test_a_broker_that_dies_before_the_commit_leaves_no_number_taken_for_long(tw
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pending = pool.submit(other.http, "PATCH", "/users/kari", dict(numbers=[to]))
         assert gate.shut.wait(30)
-        wait_until(lambda: owner(office.broker, to) == f"{office.id}/user/kari" or not owner(office.broker, to), "it was taken")
+        wait_until(lambda: owner(office.broker, to) == owner_of(office.broker, f"{office.id}/user/kari") or not owner(office.broker, to), "it was taken")
         other.broker.kill_supervisor()
         pending.exception()
     assert to not in office.user("kari")["numbers"]
@@ -141,7 +154,7 @@ def test_a_broker_that_dies_after_the_commit_leaves_no_number_taken_for_long(two
         pending.exception()
     assert office.user("kari")["numbers"] == [to]
     wait_until(lambda: owner(office.broker, before) is None, "the sweep gives it back")
-    assert owner(office.broker, to) == f"{office.id}/user/kari", "what somebody has stays"
+    assert owner(office.broker, to) == owner_of(office.broker, f"{office.id}/user/kari"), "what somebody has stays"
     office.done("PATCH", "/users/ola", dict(numbers=[before]))
 
 
@@ -152,9 +165,9 @@ def test_what_the_index_lacks_is_taken_again(two):
     rows = [dict(user=f"u{i}", name="Prøve", numbers=number()) for i in range(600)]  # more than a step
     assert office.broker.import_csv(office.id, rows).status == 200
     lost = {to: "user/kari", line: "queue/support", rows[0]["numbers"]: "user/u0", rows[599]["numbers"]: "user/u599"}
-    redis(office.broker, "DEL", *(f"ledig:number:{n}" for n in lost))
+    redis(office.broker, "DEL", *(key_of(office.broker, n) for n in lost))
     for n, who in lost.items():
-        wait_until(lambda: owner(office.broker, n) == f"{office.id}/{who}", "the sweep takes it")
+        wait_until(lambda: owner(office.broker, n) == owner_of(office.broker, f"{office.id}/{who}"), "the sweep takes it")
     assert office.broker.route(to, office.id)["user"] == "kari"
 
 
@@ -163,8 +176,8 @@ def test_a_sweep_leaves_alone_what_is_right_and_what_it_does_not_know(two):
     to, strange, mine = number(), number(), office.user("kari")["numbers"][0]
     before = told(office)
     for value in ("acme", "acme/user", "acme/door/kari", "/user/kari", "acme/user/", "x" * 500):
-        redis(office.broker, "SET", f"ledig:number:{strange}", value)
-        redis(office.broker, "SET", f"ledig:number:{to}", f"{office.id}/user/nobody")  # the end of a round
+        redis(office.broker, "SET", key_of(office.broker, strange), value)
+        redis(office.broker, "SET", key_of(office.broker, to), owner_of(office.broker, f"{office.id}/user/nobody"))  # the end of a round
         wait_until(lambda: owner(office.broker, to) is None, "the sweep has been here")
         assert owner(office.broker, strange) == value
-    assert owner(office.broker, mine) == f"{office.id}/user/kari" and told(office) == before
+    assert owner(office.broker, mine) == owner_of(office.broker, f"{office.id}/user/kari") and told(office) == before

@@ -43,7 +43,7 @@ async def test_it_is_welcomed_with_its_limits(broker, company, encoding):
     welcome = router.welcome
     assert welcome["user"] == "switch" and welcome["lease_ms"] == 30_000 and welcome["ping_ms"] == 10_000
     assert welcome["limits"]["route_count"] == 1000 and welcome["limits"]["request_count"] == 4096
-    assert set(welcome["features"]) == {"hello", "route", "claim", "release", "call", "follow"}
+    assert set(welcome["features"]) == {"hello", "route", "claim", "release", "call", "follow", "token"}
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])

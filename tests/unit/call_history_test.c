@@ -92,7 +92,7 @@ static void other_calls_that_are_over_are_kept_as_they_are_dropped(void **state)
                                        .since = NOW - 9000,
                                        .started_at = NOW - 9500,
                                        .answered_at = NOW - 9000,
-                                       .ends_at = NOW - 1000};
+                                       .ends_at = NOW - 3000};
     bench->owns[1] = (struct own_call){
         .call = "lives", .state = "active", .since = NOW - 9000, .started_at = NOW - 9000, .ends_at = NOW + 1000};
     bench->states[0].state.calls = (struct list){bench->owns, 2, true};
@@ -104,13 +104,13 @@ static void other_calls_that_are_over_are_kept_as_they_are_dropped(void **state)
     assert_string_equal(past(bench, 0)->call, "old");
     assert_string_equal(past(bench, 0)->result, "answered");
     assert_int_equal(past(bench, 0)->started_at, NOW - 9500);
-    assert_int_equal(past(bench, 0)->ended_at, NOW - 1000);
+    assert_int_equal(past(bench, 0)->ended_at, NOW - 3000);
     assert_null(past(bench, 1));
 }
 
 static void claims_that_are_over_leave_nothing(void **state) {
     struct bench *bench = *state;
-    bench->owns[0] = (struct own_call){.call = "old", .state = "claimed", .since = NOW - 9000, .ends_at = NOW - 1000};
+    bench->owns[0] = (struct own_call){.call = "old", .state = "claimed", .since = NOW - 9000, .ends_at = NOW - 3000};
     bench->states[0].state.calls = (struct list){bench->owns, 1, true};
     set_leg(bench, 0, "kari", "ringing");
     apply(bench);

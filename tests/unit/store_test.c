@@ -275,7 +275,7 @@ static void nonsense_is_refused_with_an_answer(void **state) {
     struct answer answers[10] = {0};
     struct change_asked bad = {.text = "x"}, twice = {.text = "x"}, none = {.text = "x"};
     struct store_write writes[2] = {{.entity = "e", .action = STORE_CHECK}, {.entity = "e", .action = STORE_CHECK}};
-    struct store_kept kept = {.log = "No:Such", .id = "1"};
+    struct store_kept kept = {.log = "No Such", .id = "1"};
     struct store_record record = {.entity = "e", .revision = 1};
     const char *number = "", *entity = "";
     ASK(store_commit(store, &(struct store_commit){.company = "Bad}", .writes = writes, .count = 1}, answer_commit,

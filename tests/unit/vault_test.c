@@ -1,6 +1,7 @@
 /* What vault.h promises: the key file, sealing, opening, other masters, other places, damage. */
 #include "broker/privacy/vault.h"
 #include "broker/privacy/vault_keys.h"
+#include "broker/privacy/vault_rotation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -32,10 +34,13 @@ static int open_bench(void **state) {
 
 static int close_bench(void **state) {
     struct bench *bench = *state;
+    char lock[128];
     vault_close(bench->vault);
     buffer_free(&bench->sealed);
     buffer_free(&bench->plain);
     unlink(bench->path);
+    snprintf(lock, sizeof lock, "%s.lock", bench->path);
+    unlink(lock);
     int error = rmdir(bench->dir); /* no draft is left */
     free(bench);
     return error;
@@ -116,12 +121,65 @@ static void a_new_master_seals_and_the_old_one_still_opens(void **state) {
     vault_master_make(&keys.masters[0]);
     keys.count = 2;
     assert_int_equal(vault_keys_write(bench->path, &keys), 0);
+    const struct entity_names *names = vault_names(bench->vault);
     assert_int_equal(vault_reload(bench->vault), 0);
+    assert_ptr_equal(vault_names(bench->vault), names); /* others hold it */
+    assert_memory_equal(names, &keys.names, sizeof *names);
     assert_string_not_equal(vault_master(bench->vault), before);
     assert_int_equal(unseal(bench, "acme", "state:x"), 1);
     assert_memory_equal(bench->plain.bytes, secret, sizeof secret);
     seal(bench, "state:x");
     assert_int_equal(unseal(bench, "acme", "state:x"), 0);
+}
+
+static void nothing_is_sealed_for_long_with_keys_that_are_not_the_newest(void **state) {
+    struct bench *bench = *state;
+    const struct entity_names *names = vault_names(bench->vault);
+    unsigned generation = vault_generation(bench->vault);
+    char before[VAULT_MASTER_ID_CHARS + 1];
+    strcpy(before, vault_master(bench->vault));
+    seal(bench, "state:x");
+    assert_int_equal(vault_rotation_add(bench->path), 0);
+    time_t patience = time(NULL) + 10 * VAULT_LOOK_S;
+    do {
+        seal(bench, "state:x");
+        assert_true(time(NULL) <= patience);
+    } while (memcmp(bench->sealed.bytes + 2, before, strlen(before)) == 0);
+    assert_int_equal(vault_masters(bench->vault), 2);
+    assert_string_equal(vault_master_at(bench->vault, 1), before);
+    assert_int_not_equal(vault_generation(bench->vault), generation);
+    assert_ptr_equal(vault_names(bench->vault), names); /* which others have borrowed */
+}
+
+static void a_master_goes_when_another_seals_and_leaves_no_file_behind(void **state) {
+    struct bench *bench = *state;
+    char old[VAULT_MASTER_ID_CHARS + 1], former[512];
+    int lock, other;
+    bool went_on;
+    strcpy(old, vault_master(bench->vault));
+    assert_int_equal(vault_rotation_lock(bench->path, &lock, &went_on), 0);
+    assert_int_equal(vault_rotation_lock(bench->path, &other, &went_on), LEDIG_ECONFLICT);
+    assert_false(went_on);
+    assert_int_equal(vault_rotation_add(bench->path), 0);
+    assert_int_equal(vault_rotation_drop(bench->path, old), LEDIG_ECONFLICT);
+    assert_int_equal(vault_refresh(bench->vault), 0);
+    assert_int_equal(vault_masters(bench->vault), 2);
+    assert_int_equal(vault_rotation_drop(bench->path, vault_master(bench->vault)), 0);
+    assert_int_equal(vault_refresh(bench->vault), 0);
+    assert_int_equal(vault_masters(bench->vault), 1);
+    assert_string_not_equal(vault_master(bench->vault), old);
+    snprintf(former, sizeof former, "%s" VAULT_FORMER, bench->path);
+    assert_int_not_equal(access(former, F_OK), 0);
+    close(lock);
+}
+
+static void there_are_never_more_masters_than_can_be_read_again(void **state) {
+    struct bench *bench = *state;
+    for (size_t count = 1; count < VAULT_MASTERS_MAX; count++)
+        assert_int_equal(vault_rotation_add(bench->path), 0);
+    assert_int_equal(vault_rotation_add(bench->path), LEDIG_ETOO_LARGE);
+    assert_int_equal(vault_refresh(bench->vault), 0);
+    assert_int_equal(vault_masters(bench->vault), VAULT_MASTERS_MAX);
 }
 
 static void a_master_that_another_process_made_is_found(void **state) {
@@ -221,6 +279,9 @@ int main(void) {
         CASE(plain_records_are_refused),
         CASE(a_new_master_seals_and_the_old_one_still_opens),
         CASE(a_master_that_another_process_made_is_found),
+        CASE(nothing_is_sealed_for_long_with_keys_that_are_not_the_newest),
+        CASE(a_master_goes_when_another_seals_and_leaves_no_file_behind),
+        CASE(there_are_never_more_masters_than_can_be_read_again),
         CASE(what_a_destroyed_master_sealed_is_gone),
         CASE(keys_that_are_no_keys_are_refused),
         CASE(keys_that_others_may_read_are_refused),
