@@ -10,7 +10,7 @@ from ledig_client import App, Refused, Router
 from permissions import PEOPLE, ROLES, rows
 from test_login import app as connect, log_in, set_first
 
-NOBODY = dict(user="nobody", queue="no-queue", schedule="no-schedule", call="no-call", router="pbx", login="0" * 16)
+NOBODY = dict(purpose="analytics", user="nobody", queue="no-queue", schedule="no-schedule", call="no-call", router="pbx", login="0" * 16)
 BODIES = {"import": "user,name\n"}  # others: {}, which is refused later, if at all
 
 APP_FIELDS = dict(
