@@ -6,7 +6,7 @@ packages_run="gcc libc6-dev cmake ninja-build pkgconf|pkg-config ca-certificates
   libjwt-dev libssl-dev libsodium-dev libseccomp-dev uthash-dev tzdata redis-server|valkey-server"
 
 packages_test="g++ clang libclang-rt-dev|libclang-rt-14-dev clang-format libcmocka-dev
-  python3 python3-pytest python3-websockets python3-msgpack python3-nacl python3-jwt python3-cryptography
+  python3 python3-pytest python3-websockets python3-msgpack python3-jsonschema python3-nacl python3-jwt python3-cryptography
   prometheus testssl.sh systemd nats-server mosquitto nginx wrk strace
   kamailio kamailio-utils-modules kamailio-extra-modules sip-tester"
 

@@ -106,7 +106,9 @@ static int change(struct company *company, const struct change *change) {
         return change_admission(change);
     case RECORD_NONE:
     case RECORD_PAST_CALL:
-    case RECORD_AUDIT: /* these stand in logs */
+    case RECORD_AUDIT:
+    case RECORD_SECURITY:
+    case RECORD_ACTIVITY: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;
     }

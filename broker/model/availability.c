@@ -42,16 +42,16 @@ static bool has_passed(int64_t until, struct limits *limits) {
     return until != 0 && limit(limits, until);
 }
 
-/* Health is nobody's business. */
+/* Health, and why one is away, is nobody's business: unless the person says so. */
 static bool is_private(const char *activity) {
     return is(activity, "sick") || is(activity, "vacation");
 }
 
 static void show_manual(const struct state_record *state, enum availability status, struct view *view) {
-    bool hidden = is_private(state->activity);
+    bool hidden = is_private(state->activity) && !state->open;
     view->availability = hidden && status != AVAILABILITY_AVAILABLE ? AVAILABILITY_AWAY : status;
     view->activity = hidden ? NULL : state->activity;
-    view->note = state->note;
+    view->note = hidden ? NULL : state->note; /* the words may say what the activity does not */
     view->since = state->set_at;
     view->until = state->until;
 }

@@ -51,7 +51,9 @@ const void *entity_record(const struct company *company, const struct entity *en
         return NULL; /* what is secret in it is not held */
     case RECORD_NONE:
     case RECORD_PAST_CALL:
-    case RECORD_AUDIT: /* stands in a log */
+    case RECORD_AUDIT:
+    case RECORD_SECURITY:
+    case RECORD_ACTIVITY: /* these stand in logs */
     case RECORD_KIND_COUNT:
         break;
     }

@@ -128,6 +128,10 @@ const char *record_id(const struct record *record) {
         return record->past_call.call;
     case RECORD_AUDIT:
         return record->audit.actor;
+    case RECORD_SECURITY:
+        return record->security.what;
+    case RECORD_ACTIVITY:
+        return record->activity.what;
     case RECORD_NONE:
     case RECORD_KIND_COUNT:
         break;
@@ -171,8 +175,8 @@ void queue_log_name(const struct entity_names *names, const char *queue, char na
     log_name(names, QUEUE_LOG_PREFIX, queue, name);
 }
 
-bool queue_log_is(const char *name) {
-    return strncmp(name, QUEUE_LOG_PREFIX, strlen(QUEUE_LOG_PREFIX)) == 0;
+void activity_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]) {
+    log_name(names, ACTIVITY_LOGS_PREFIX ":", user, name);
 }
 
 unsigned profile_tier(const struct profile_record *profile, const char *queue) {

@@ -36,6 +36,8 @@ enum record_kind {
     RECORD_CALL,
     RECORD_PAST_CALL,
     RECORD_AUDIT,
+    RECORD_ACTIVITY,
+    RECORD_SECURITY,
     RECORD_KIND_COUNT
 };
 
@@ -121,7 +123,10 @@ void entity_name_hashed(enum record_kind kind, const char *hash, char name[stati
 #define CALL_LOG_BYTES_MAX 48
 void call_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]);
 void queue_log_name(const struct entity_names *names, const char *queue, char name[static CALL_LOG_BYTES_MAX]);
-bool queue_log_is(const char *name);
+
+/* Of what was done about a person's data and access; likewise. */
+#define ACTIVITY_LOGS_PREFIX "activity"
+void activity_log_name(const struct entity_names *names, const char *user, char name[static CALL_LOG_BYTES_MAX]);
 
 /* The kind stays readable in every name. RECORD_NONE for a kind of a later version. */
 enum record_kind entity_kind(const char *name);

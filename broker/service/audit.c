@@ -2,6 +2,7 @@
 #include "broker/privacy/vault.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
+#include "broker/service/subject.h"
 #include "broker/service/tenant_state.h"
 
 #include <jansson.h>
@@ -85,21 +86,23 @@ struct asking {
     struct service *service;
     struct http_exchange *exchange;
     struct arena *arena;
+    const char *log; /* a constant */
     char company[LEDIG_ID_CHARS_MAX + 1], log_key[VAULT_LOG_KEY_CHARS + 1];
 };
 
 static bool open_entry(const struct asking *asking, const struct store_entry *entry, struct record *record) {
     struct buffer plain = {0};
-    int error =
-        vault_unseal_entry(asking->log_key, asking->company, AUDIT_LOG, entry->id, entry->bytes, entry->length, &plain);
+    int error = vault_unseal_entry(asking->log_key, asking->company, asking->log, entry->id, entry->bytes,
+                                   entry->length, &plain);
     if (!error) error = record_decode(plain.bytes, plain.length, asking->arena, record);
     buffer_free(&plain);
-    return !error && record->kind == RECORD_AUDIT;
+    return !error && record->kind == (strcmp(asking->log, AUDIT_LOG) == 0 ? RECORD_AUDIT : RECORD_SECURITY);
 }
 
 static json_t *document_of(const struct asking *asking, const struct store_entry *entry) {
     struct record *record = arena_take(asking->arena, sizeof *record);
     if (!record || !open_entry(asking, entry, record)) return NULL; /* of a later version */
+    if (record->kind == RECORD_SECURITY) return subject_security(&record->security);
     const struct audit_record *audit = &record->audit;
     return json_pack("{s:I,s:s,s:s,s:s,s:s*,s:s}", "at", (json_int_t)audit->at, "actor", audit->actor, "user",
                      audit->user, "status", audit->status, "forward", audit->forward, "result", audit->result);
@@ -131,11 +134,12 @@ static void answer(const struct look *look) {
     }
     asking->service = look->service;
     asking->exchange = look->exchange;
+    asking->log = look->id[0] ? SECURITY_LOG : AUDIT_LOG;
     const struct company_record *settings = company_settings(look_company(look));
     snprintf(asking->company, sizeof asking->company, "%s", settings->id);
     snprintf(asking->log_key, sizeof asking->log_key, "%s", settings->log_key ? settings->log_key : "");
     int64_t before_ms = look->after[0] ? strtoll(look->after, NULL, 10) : INT64_MAX;
-    store_log_read(look->service->store, asking->company, AUDIT_LOG, 0, before_ms, look->limit, on_page, asking);
+    store_log_read(look->service->store, asking->company, asking->log, 0, before_ms, look->limit, on_page, asking);
 }
 
 /* Digits, at most so many; false where it is something else. */
@@ -147,7 +151,13 @@ static bool take_digits(const struct http_request *request, const char *name, ch
 
 void audit_tell(struct service *service, const char *company, struct http_exchange *exchange,
                 const struct http_request *request) {
+    audit_tell_log(service, AUDIT_LOG, company, exchange, request);
+}
+
+void audit_tell_log(struct service *service, const char *log, const char *company, struct http_exchange *exchange,
+                    const struct http_request *request) {
     struct look look = {.service = service, .exchange = exchange, .answer = answer, .limit = AUDIT_PAGE_MAX};
+    if (strcmp(log, AUDIT_LOG) != 0) snprintf(look.id, sizeof look.id, "%s", log);
     char limit[8];
     if (!take_digits(request, "before", look.after, 17)) {
         http_problem(exchange, LEDIG_EBAD_REQUEST, "before", "must be a time in milliseconds");

@@ -22,4 +22,8 @@ void audit_refused(struct session *session, const struct message_set *set, const
 void audit_tell(struct service *service, const char *company, struct http_exchange *exchange,
                 const struct http_request *request);
 
+/* The same of this log of the company: AUDIT_LOG or SECURITY_LOG. */
+void audit_tell_log(struct service *service, const char *log, const char *company, struct http_exchange *exchange,
+                    const struct http_request *request);
+
 #endif

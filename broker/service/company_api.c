@@ -2,6 +2,7 @@
 #include "broker/model/forward_rule.h"
 #include "broker/model/schedule.h"
 #include "broker/privacy/vault.h"
+#include "broker/service/company_terms.h"
 #include "broker/service/history.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
@@ -14,7 +15,8 @@ struct said { /* by the body, where it says anything of the field */
     struct texts prefixes;     /* to which calls may be forwarded */
     bool no_departments;       /* of those that there are, but for … */
     int64_t call_history_days; /* 0 = the default */
-    struct list departments;   /* struct department_schedule; one without a schedule shall have none any more */
+    struct company_terms terms;
+    struct list departments; /* struct department_schedule; one without a schedule shall have none any more */
 };
 
 /* ---- PUT, PATCH ---- */
@@ -64,10 +66,10 @@ static bool read_prefixes(struct edit *edit, struct json_reader *reader, struct 
 static bool read_call_history_days(struct edit *edit, struct json_reader *reader, struct said *said) {
     const json_t *days = json_object_get(edit->document, "call_history_days");
     if (!days || json_is_null(days)) return true;
-    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > HISTORY_DAYS_MAX)
+    if (!json_is_integer(days) || json_integer_value(days) < 1 || json_integer_value(days) > RETENTION_DAYS_MAX_calls)
         return json_reader_fail(reader, "call_history_days", "must be a number from 1 to 400");
     said->call_history_days = json_integer_value(days); /* a GET gives the default, too */
-    if (said->call_history_days == HISTORY_DAYS_DEFAULT) said->call_history_days = 0;
+    if (said->call_history_days == RETENTION_DAYS_calls) said->call_history_days = 0;
     return true;
 }
 
@@ -100,7 +102,8 @@ static bool read_body(struct edit *edit, struct json_reader *reader) {
     return edit_read_name(edit, reader, false) && read_zone(edit, reader, said) &&
            json_reader_id(reader, edit->document, "schedule", &said->schedule) && read_off_work(edit, reader, said) &&
            read_country(edit, reader, said) && read_prefixes(edit, reader, said) &&
-           read_call_history_days(edit, reader, said) && read_departments(edit, reader, said);
+           read_call_history_days(edit, reader, said) && read_departments(edit, reader, said) &&
+           company_terms_read(edit, reader, &said->terms);
 }
 
 static bool same_prefixes(const struct texts *a, const struct texts *b) {
@@ -203,6 +206,9 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
         company->call_history_days = said->call_history_days;
         changes = true;
     }
+    int terms = company_terms_merge(edit, &said->terms, company);
+    if (terms < 0) return terms;
+    changes |= terms > 0;
     int result = edit_says(edit, "departments") ? set_departments(edit, &company->departments, arena) : 0;
     if (result >= 0 && !changes && result == 0) return UPDATE_NOTHING;
     if (result >= 0) result = check(edit, company);
@@ -220,13 +226,21 @@ static void commit(struct edit *edit) {
     if (error) edit_committed(edit, error, 0);
 }
 
-static const char *const fields[] = {"name",     "zone",
-                                     "schedule", "departments",
-                                     "off_work", "call_history_days",
-                                     "country",  "forward_prefixes",
-                                     "company",  "schedules",
-                                     "users",    "queues",
-                                     "version",  NULL}; /* the last five as a GET gave them */
+static const char *const fields[] = {COMPANY_TERMS_FIELDS,
+                                     "name",
+                                     "zone",
+                                     "schedule",
+                                     "departments",
+                                     "off_work",
+                                     "call_history_days",
+                                     "country",
+                                     "forward_prefixes",
+                                     "company",
+                                     "schedules",
+                                     "users",
+                                     "queues",
+                                     "version",
+                                     NULL}; /* the last five as a GET gave them */
 
 const struct edit_kind company_kind = {
     .name = "company", .none = "no such company", .fields = fields, .read = read_body, .commit = commit};
@@ -259,16 +273,16 @@ static void answer(const struct look *look) {
     const struct texts *prefixes = &settings->forward_prefixes;
     json_int_t queues = 0;
     company_each_queue(company, count_one, &queues);
-    int64_t days = settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT;
-    http_answer_json(look->exchange, 200,
-                     json_pack("{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:s,s:o*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id,
-                               "name", settings->name, "zone", settings->zone, "schedule", settings->schedule,
-                               "departments", departments_of(settings), "off_work", settings->off_work, "country",
-                               settings->country ? settings->country : NUMBERING_COUNTRY_DEFAULT, "forward_prefixes",
-                               prefixes->present ? list_of(prefixes) : NULL, "call_history_days", (json_int_t)days,
-                               "schedules", (json_int_t)settings->schedules.count, "users",
-                               (json_int_t)company_member_count(company), "queues", queues, "version",
-                               (json_int_t)company_version(company)));
+    int64_t days = retention_days(RETENTION_calls, settings);
+    json_t *document = json_pack(
+        "{s:s,s:s*,s:s*,s:s*,s:o*,s:s*,s:s,s:o*,s:I,s:I,s:I,s:I,s:I}", "company", settings->id, "name", settings->name,
+        "zone", settings->zone, "schedule", settings->schedule, "departments", departments_of(settings), "off_work",
+        settings->off_work, "country", settings->country ? settings->country : NUMBERING_COUNTRY_DEFAULT,
+        "forward_prefixes", prefixes->present ? list_of(prefixes) : NULL, "call_history_days", (json_int_t)days,
+        "schedules", (json_int_t)settings->schedules.count, "users", (json_int_t)company_member_count(company),
+        "queues", queues, "version", (json_int_t)company_version(company));
+    if (document) company_terms_tell(settings, document);
+    http_answer_json(look->exchange, 200, document);
 }
 
 void company_api_tell(struct service *service, const char *company, struct http_exchange *exchange) {

@@ -246,7 +246,10 @@ void edit_start(struct service *service, const struct edit_kind *kind, const cha
         http_problem(exchange, LEDIG_ENO_MEMORY, NULL, NULL);
         return;
     }
+    struct token_claims claims;
     edit->exchange = exchange;
+    edit->by_operator = token_check(service->key, request->bearer, service_now_ms(service), &claims) == 0 &&
+                        claims.role == ROLE_OPERATOR;
     edit->verb = request->method == HTTP_PUT ? EDIT_REPLACE : request->method == HTTP_PATCH ? EDIT_CHANGE : EDIT_REMOVE;
     if (edit->verb != EDIT_REMOVE && !edit_read_body(edit, request))
         end(edit);

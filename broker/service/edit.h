@@ -45,6 +45,7 @@ struct edit {
     void *said; /* what else the kind has read of the body, in the arena */
 
     bool needs_plan;          /* some numbers are as they were dialled, since the company's country is not known yet */
+    bool by_operator;         /* whose token it is */
     bool is_new, has_company; /* found by the commit */
     char dropped[LEDIG_NUMBERS_COUNT_MAX][E164_BYTES]; /* by the commit */
     size_t dropped_count;

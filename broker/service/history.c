@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define DAY_MS 86400000LL
 #define USAGE_PAGE 250 /* entries read at once, some 40 KB */
 #define ROWS_A_PART 24 /* a row with the longest texts, all escaped, takes 2 KB of JSON: these are below 64 KiB */
 
@@ -14,11 +13,6 @@ struct usage { /* in the arena of the request */
     uint32_t count;
     struct part_usage_row rows[1 + LEDIG_QUEUES_COUNT_MAX]; /* all, then those of each queue, as far as there is room */
 };
-
-int64_t history_begins_at(const struct company_record *settings, int64_t now_ms) {
-    int64_t days = settings && settings->call_history_days ? settings->call_history_days : HISTORY_DAYS_DEFAULT;
-    return now_ms - days * DAY_MS;
-}
 
 /* ---- Calls ---- */
 
@@ -167,7 +161,7 @@ static int take_profile(struct request *request, const struct store_record *reco
     if (!error) error = record_decode(records[1].bytes, records[1].length, request->arena, profile);
     if (error) return error;
     if (!profile_consents(&profile->profile, CALL_HISTORY_PURPOSE)) return LEDIG_ECONSENT_REQUIRED;
-    int64_t begins_at = history_begins_at(&company->company, service_now_ms(request->service));
+    int64_t begins_at = retention_begins_at(RETENTION_calls, &company->company, service_now_ms(request->service));
     if (request->history.from_ms < begins_at) request->history.from_ms = begins_at;
     return 0;
 }

@@ -2,7 +2,9 @@
 #include "broker/model/schedule.h"
 #include "broker/service/dial_plan.h"
 #include "broker/service/edit.h"
+#include "broker/service/entitlement.h"
 #include "broker/service/number_index.h"
+#include "broker/service/tenant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +199,45 @@ static int look_at_entry(struct import *import, struct roster_entry *entry, cons
     return import_note_dropped(import, entry, &before, after);
 }
 
+/* ---- Are they more than was ordered? ---- */
+
+static void go_on(struct import *import) {
+    if (import->dry_run || import->roster->fault_count > 0)
+        import_end(import, 0);
+    else
+        import_apply(import);
+}
+
+static void on_counted(void *arg, int error) {
+    struct import *import = arg;
+    struct company_record settings = {.people_max = import->people_max};
+    size_t more = 0;
+    bool is_counted = !error || tenant_is_ready(import->tenant);
+    for (size_t i = 0; is_counted && i < import->roster->count; i++) {
+        const struct roster_entry *entry = &import->roster->entries[i];
+        if (entry->is_queue || entry->change != ROSTER_CREATED) continue;
+        if (!entitlement_has_room(import->service, import->company, &settings, ++more))
+            roster_complain(import->roster, entry->line, "people_max", ENTITLEMENT_FULL);
+    }
+    tenant_release(import->tenant);
+    if (!is_counted || import->service->closing)
+        import_end(import, LEDIG_EUNAVAILABLE);
+    else
+        go_on(import);
+}
+
+static void count_people(struct import *import) {
+    if (import->people_max <= 0) {
+        go_on(import);
+        return;
+    }
+    import->tenant = tenant_hold(import->service, import->company);
+    int error = import->tenant ? tenant_when_ready(import->tenant, true, on_counted, import) : LEDIG_ENO_MEMORY;
+    if (!error) return;
+    if (import->tenant) tenant_release(import->tenant);
+    import_end(import, error);
+}
+
 static void on_entries_read(void *arg, int error, const struct store_head *head, const struct store_record *records,
                             size_t count) {
     struct import *import = arg;
@@ -207,6 +248,7 @@ static void on_entries_read(void *arg, int error, const struct store_head *head,
     if (!error) error = read_settings(&records[0], arena, &settings);
     if (!error) {
         import->company_exists = records[0].bytes != NULL;
+        import->people_max = settings ? settings->people_max : 0;
         import->version = head->version;
     }
     for (size_t i = 1; !error && i < count; i++) {
@@ -219,10 +261,8 @@ static void on_entries_read(void *arg, int error, const struct store_head *head,
         import_end(import, error);
     else if (import->at < import->roster->count)
         read_entries(import);
-    else if (import->dry_run || import->roster->fault_count > 0)
-        import_end(import, 0);
     else
-        import_apply(import);
+        count_people(import);
 }
 
 /* The company's record first, then a page of the others. */

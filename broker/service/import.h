@@ -30,7 +30,9 @@ struct import {
     bool dry_run;
     bool is_read;
     bool company_exists;
-    bool queues_done; /* people are written after the queues that they are in */
+    bool queues_done;      /* people are written after the queues that they are in */
+    int64_t people_max;    /* 0 = any number */
+    struct tenant *tenant; /* held while its people are counted */
     uint8_t *bytes;
     struct roster *roster;
     uv_idle_t idle; /* while the file is read */

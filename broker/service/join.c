@@ -193,7 +193,7 @@ static void wait_for(struct session *session, bool fresh) {
 
 static void send_welcome(struct session *session, bool resumed) {
     static const char *const features[] = {"hello", "set",     "device", "follow", "queue", "ask",
-                                           "find",  "consent", "calls",  "usage",  "token"};
+                                           "find",  "consent", "calls",  "usage",  "token", "activity"};
     const struct service *service = session->service;
     struct part_limits limits = {.message_bytes = LEDIG_MESSAGE_BYTES_MAX,
                                  .note_chars = LEDIG_NOTE_CHARS_MAX,

@@ -1,8 +1,10 @@
+#include "broker/service/activity.h"
 #include "broker/service/hashing.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/json_reader.h"
 #include "broker/service/login_state.h"
 #include "broker/service/number_index.h"
+#include "broker/service/security.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,7 @@ bool login_take_token(struct login *login, const struct http_request *request) {
 static int apply(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
     struct login *login = arg;
     login->refused = !entities[0].current;
+    login->is_reused = false;
     if (login->refused) return UPDATE_NOTHING;
     const char *role = entities[0].current->profile.role;
     if (!role || !role_parse(role, &login->role)) login->role = ROLE_MEMBER;
@@ -78,6 +81,8 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
 static void on_committed(void *arg, int error, uint64_t version) {
     struct login *login = arg;
     (void)version;
+    if (!error && login->is_reused)
+        security_note(login->service, login->company, SECURITY_TOKEN_REUSED, NULL, login->user);
     if (error)
         login_refuse(login, error, NULL, NULL);
     else if (login->refused && login->is_for_another)
@@ -98,6 +103,67 @@ void login_commit(struct login *login, update_apply apply_, void (*committed)(st
     if (error) login_refuse(login, LEDIG_EUNAVAILABLE, NULL, NULL);
 }
 
+/* ---- What the person is told of ---- */
+
+#define REFUSED_TOLD 5 /* in a row: more than a slip of the finger */
+
+int login_note(const struct login *login, struct update_entity *profile, const char *what, const char *device,
+               struct arena *arena) {
+    const char *kept = device ? arena_text(arena, device, strlen(device)) : NULL;
+    if (device && !kept) return LEDIG_ENO_MEMORY;
+    return activity_note(profile,
+                         &(struct activity_record){.what = what, .at = service_now_ms(login->service), .device = kept},
+                         NULL, arena);
+}
+
+struct refusal {
+    char company[LEDIG_ID_CHARS_MAX + 1], user[LEDIG_ID_CHARS_MAX + 1];
+    struct service *service;
+    int64_t now_ms;
+    bool is_told;
+};
+
+static bool is_told(int64_t count) {
+    while (count > REFUSED_TOLD && count % 2 == 0)
+        count /= 2;
+    return count == REFUSED_TOLD;
+}
+
+static int apply_refusal(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
+    struct refusal *refusal = arg;
+    struct access_record *access = &entities[1].next.access;
+    (void)count;
+    if (!entities[0].current || !entities[1].current || !access->password) return UPDATE_NOTHING;
+    access->refused++;
+    entities[1].action = STORE_WRITE;
+    refusal->is_told = is_told(access->refused);
+    if (!refusal->is_told) return 0;
+    struct activity_record activity = {.what = "login_refused", .at = refusal->now_ms, .times = access->refused};
+    return activity_note(&entities[0], &activity, NULL, arena);
+}
+
+static void on_refusal_kept(void *arg, int error, uint64_t version) {
+    struct refusal *refusal = arg;
+    (void)version;
+    if (!error && refusal->is_told) /* the rest was answered before */
+        security_note(refusal->service, refusal->company, SECURITY_LOGIN_REFUSED, NULL, refusal->user);
+    free(arg);
+}
+
+void login_count_refused(const struct login *login) {
+    struct refusal *refusal = malloc(sizeof *refusal);
+    struct update_target targets[] = {{RECORD_PROFILE, login->user}, {RECORD_ACCESS, login->user}};
+    if (!refusal) return;
+    strcpy(refusal->company, login->company);
+    strcpy(refusal->user, login->user);
+    refusal->now_ms = login->now_ms;
+    refusal->service = login->service;
+    refusal->is_told = false;
+    if (login->service->closing ||
+        update_start(login->service, refusal->company, targets, 2, apply_refusal, on_refusal_kept, refusal) != 0)
+        free(refusal);
+}
+
 /* ---- Devices ---- */
 
 struct device_known *login_devices(const struct access_record *access, struct arena *arena) {
@@ -110,7 +176,10 @@ struct device_known *login_devices(const struct access_record *access, struct ar
 int login_add_device(const struct login *login, struct access_record *access, struct arena *arena) {
     struct device_known *devices = login_devices(access, arena);
     if (!devices) return LEDIG_ENO_MEMORY;
-    uint32_t count = access->devices.count, at = count;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < access->devices.count; i++) /* those that would have to log in anew are forgotten */
+        if (devices[i].seen_at + REFRESH_UNUSED_MS_MAX > login->now_ms) devices[count++] = devices[i];
+    uint32_t at = count;
     for (uint32_t i = 0; i < count && at == count; i++)
         if (strcmp(devices[i].device, login->device) == 0) at = i;
     if (at == LOGINS_MAX)
@@ -206,8 +275,10 @@ static int apply_login(void *arg, struct update_entity *entities, size_t count, 
     login->refused = !password || strcmp(password, login->stored) != 0; /* it was changed meanwhile */
     if (login->refused) return UPDATE_NOTHING;
     if (login->fresh[0]) access->next.access.password = login->fresh;
+    access->next.access.refused = 0;
     access->action = STORE_WRITE;
-    return login_add_device(login, &access->next.access, arena);
+    int error = login_note(login, &entities[0], "login", login->device, arena);
+    return error ? error : login_add_device(login, &access->next.access, arena);
 }
 
 static void on_rehashed(void *arg, const char *hash) {
@@ -219,7 +290,9 @@ static void on_rehashed(void *arg, const char *hash) {
 static void on_compared(void *arg, const char *hash) {
     struct login *login = arg;
     if (!hash) {
-        login_refuse_all(login);
+        http_problem(login->exchange, LEDIG_EUNAUTHORIZED, NULL, NULL);
+        login_count_refused(login); /* after the answer, whose time says nothing */
+        login_close(login);
         return;
     }
     login_tried_well(login);

@@ -28,8 +28,10 @@ static int apply_first(void *arg, struct update_entity *entities, size_t count, 
     access->invitation = NULL;
     access->invited_until = 0;
     access->devices = (struct list){0};
+    access->refused = 0;
     entities[1].action = STORE_WRITE;
-    return login_add_device(login, access, arena);
+    int error = login_note(login, &entities[0], "password", login->device, arena);
+    return error ? error : login_add_device(login, access, arena);
 }
 
 static void on_first_made(void *arg, const char *hash) {
@@ -90,7 +92,7 @@ static int apply_change(void *arg, struct update_entity *entities, size_t count,
     access->password = login->fresh;
     access->password_at = login->now_ms;
     entities[1].action = STORE_WRITE;
-    return 0;
+    return login_note(login, &entities[0], "password", devices[at].device, arena);
 }
 
 static void on_change_made(void *arg, const char *hash) {

@@ -32,7 +32,8 @@ struct login {
     char given[SECRET_CHARS + 1];                                      /* the refresh token that came */
     char secret[SECRET_CHARS + 1], secret_hash[SECRET_HASH_CHARS + 1]; /* the one that goes */
     enum role role;                                                    /* as the profile says */
-    bool refused;                                                      /* by the apply: nothing is told but that */
+    bool is_reused; /* by the apply: the refresh token had been used before */
+    bool refused;   /* by the apply: nothing is told but that */
     int64_t now_ms;
 };
 
@@ -66,6 +67,14 @@ void login_make(struct login *login);
 
 /* Commits [profile, access] by `apply`, then calls `committed`; on an error it answers. */
 void login_commit(struct login *login, update_apply apply, void (*committed)(struct login *login));
+
+/* To be called from such an `apply`: notes in the person's own log what is done. `device`: which, or NULL. */
+int login_note(const struct login *login, struct update_entity *profile, const char *what, const char *device,
+               struct arena *arena);
+
+/* A wrong password, where it was answered already: counts it, and tells the person of the fifth in a row, the tenth,
+ * the twentieth, … */
+void login_count_refused(const struct login *login);
 
 /* The devices of an access record, to be changed: a copy in `arena` with room for one more. NULL: out of memory. */
 struct device_known *login_devices(const struct access_record *access, struct arena *arena);

@@ -36,9 +36,10 @@ static int apply_refresh(void *arg, struct update_entity *entities, size_t count
     if (login->refused) return UPDATE_NOTHING;
     entities[1].action = STORE_WRITE;
     if (was_before && device->seen_at + REFRESH_AGAIN_MS <= login->now_ms) {
-        login->refused = true;
+        login->refused = login->is_reused = true;
+        int error = login_note(login, &entities[0], "token_reused", device->device, arena);
         remove_device(access, devices, device);
-        return 0;
+        return error;
     }
     if (is_current) device->token_before = device->token;
     device->token = login->secret_hash;
@@ -94,16 +95,20 @@ static int apply_end(void *arg, struct update_entity *entities, size_t count, st
     login->refused = !own;
     if (!own) return UPDATE_NOTHING;
     struct device_known *one = login->given[0] ? find(devices, access->devices.count, login->given) : own;
+    if (!login->all && !one) return LEDIG_ENOT_FOUND;
+    entities[1].action = STORE_WRITE;
+    int error = login_note(login, &entities[0],
+                           login->all   ? "logout_all"
+                           : one == own ? "logout"
+                                        : "device_removed",
+                           login->all ? own->device : one->device, arena);
     if (login->all) {
         access->devices = (struct list){0};
         access->not_before = login->now_ms;
-    } else if (one) {
-        remove_device(access, devices, one);
     } else {
-        return LEDIG_ENOT_FOUND;
+        remove_device(access, devices, one);
     }
-    entities[1].action = STORE_WRITE;
-    return 0;
+    return error;
 }
 
 static void answer_done(struct login *login) {
@@ -174,11 +179,10 @@ static int apply_invite(void *arg, struct update_entity *entities, size_t count,
     struct login *login = arg;
     struct access_record *access = &entities[1].next.access;
     (void)count;
-    (void)arena;
     access->invitation = login->secret_hash;
     access->invited_until = login->now_ms + INVITATION_MS;
     entities[1].action = STORE_WRITE;
-    return 0;
+    return login_note(login, &entities[0], "invited", NULL, arena);
 }
 
 static void answer_invited(struct login *login) {

@@ -35,7 +35,25 @@ static uint32_t list_consents(const struct profile_record *profile, struct part_
         rows[count] = (struct part_own_consent){.purpose = consents[count].purpose,
                                                 .granted = consents[count].granted,
                                                 .text = consents[count].text,
-                                                .at = consents[count].at};
+                                                .at = consents[count].at,
+                                                .language = consents[count].language};
+    return count;
+}
+
+/* Those that were given to another text than the company's current one, or never answered. What was given stands until
+ * the person answers: a new text takes nothing away from them, and gives nobody anything. */
+static uint32_t list_asks(const struct company_record *settings, const struct profile_record *profile,
+                          const char *asks[static CONSENTS_MAX]) {
+    const struct consent_text *texts = settings ? settings->consent_texts.at : NULL;
+    const struct consent *consents = profile->consents.at;
+    uint32_t count = 0;
+    for (uint32_t i = 0; texts && i < settings->consent_texts.count; i++) {
+        const struct consent *answer = NULL;
+        for (uint32_t j = 0; j < profile->consents.count && !answer; j++)
+            if (strcmp(consents[j].purpose, texts[i].purpose) == 0) answer = &consents[j];
+        if (!answer || (answer->granted && !shape_same_text(answer->text, texts[i].version)))
+            asks[count++] = texts[i].purpose;
+    }
     return count;
 }
 
@@ -49,7 +67,10 @@ void me_send(struct session *session) {
     const struct state_record *state = member_state(member);
     struct part_own_queue queues[LEDIG_QUEUES_COUNT_MAX];
     struct part_own_consent consents[CONSENTS_MAX];
+    const char *asks[CONSENTS_MAX];
     struct message message = {.type = MESSAGE_me};
+    uint32_t ask_count = list_asks(company_settings(tenant_company(session->tenant)), profile, asks);
+    message.me.asks = (struct texts){.at = asks, .count = ask_count, .present = ask_count > 0};
     message.me.queues = (struct list){queues, list_queues(profile, state, queues), true};
     message.me.consents = (struct list){consents, list_consents(profile, consents), true};
     if (state) {
@@ -58,6 +79,7 @@ void me_send(struct session *session) {
         message.me.note = state->note;
         message.me.until = state->until;
         message.me.forward = state->forward;
+        message.me.open = state->open;
     }
     struct buffer *scratch = &session->service->scratch;
     buffer_clear(scratch);

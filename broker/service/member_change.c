@@ -1,5 +1,6 @@
 #include "broker/service/member_change.h"
 #include "broker/privacy/vault.h"
+#include "broker/service/activity.h"
 #include "broker/service/attendance.h"
 #include "broker/service/audit.h"
 #include "broker/service/request.h"
@@ -7,9 +8,17 @@
 
 #include <string.h>
 
+const char *consent_purpose(const char *purpose) {
+    static const char *const purposes[] = {"presence", "call_history", "analytics", "marketing"};
+    for (size_t i = 0; i < sizeof purposes / sizeof *purposes; i++)
+        if (strcmp(purpose, purposes[i]) == 0) return purposes[i];
+    return NULL;
+}
+
 static void clear_manual(struct state_record *state) {
     state->status = state->activity = state->note = state->forward = state->set_by = NULL;
     state->until = state->set_at = 0;
+    state->open = false;
 }
 
 /* Every commit of a person's state also brings the devices up to date, and drops what has passed. */
@@ -28,11 +37,25 @@ static bool is_set_already(const struct state_record *state, const struct messag
     if (cleared) return !state->status;
     return shape_same_text(state->status, set->status) && shape_same_text(state->activity, set->activity) &&
            shape_same_text(state->note, set->note) && shape_same_text(state->forward, set->forward) &&
-           state->until == set->until;
+           state->until == set->until && state->open == set->open;
+}
+
+/* Who has set it, for the person to see; not what was said. */
+static int note_set(const struct request *request, struct update_entity *profile, struct arena *arena) {
+    int64_t now_ms = service_now_ms(request->service);
+    char once[2 * LEDIG_ID_CHARS_MAX + 32];
+    snprintf(once, sizeof once, "set:%lld:%s:%s", (long long)(now_ms / ACTIVITY_SET_MS), request->actor,
+             request->set.status);
+    const char *kept = arena_text(arena, once, strlen(once));
+    return kept
+               ? activity_note(profile,
+                               &(struct activity_record){
+                                   .what = "set", .at = now_ms, .actor = request->actor, .detail = request->set.status},
+                               kept, arena)
+               : LEDIG_ENO_MEMORY;
 }
 
 int member_change_set(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
-    (void)count;
     const struct request *request = arg;
     const struct message_set *set = &request->set;
     if (!entities[0].current) return LEDIG_ECONSENT_REQUIRED;
@@ -52,13 +75,14 @@ int member_change_set(void *arg, struct update_entity *entities, size_t count, s
             state->note = set->note;
             state->forward = set->forward;
             state->until = set->until;
+            state->open = set->open;
             if (strcmp(request->actor, request->user) != 0) state->set_by = request->actor;
         }
         result = audit_set(request, &entities[0], arena);
         if (result) return result;
     }
     entities[0].action = STORE_WRITE;
-    return 0;
+    return count > 1 ? note_set(request, &entities[1], arena) : 0;
 }
 
 /* ---- Queues ---- */
@@ -126,9 +150,9 @@ static int put_consent(struct profile_record *profile, const struct consent *con
         if (strcmp(old[i].purpose, consent->purpose) == 0) at = i;
     }
     if (at < count && list[at].granted == consent->granted &&
-        (!consent->granted || shape_same_text(list[at].text, consent->text)))
+        (!consent->granted ||
+         (shape_same_text(list[at].text, consent->text) && shape_same_text(list[at].language, consent->language))))
         return UPDATE_NOTHING;
-    if (at == count && !consent->granted) return UPDATE_NOTHING; /* never given */
     struct rest rest = at < count ? list[at].rest : (struct rest){0};
     list[at] = *consent;
     list[at].rest = rest;
@@ -140,16 +164,33 @@ static int put_consent(struct profile_record *profile, const struct consent *con
 /* The call history is destroyed in the step that withdraws the consent to it, and its key with it. */
 static int begin_or_forget_history(struct update_entity *profile, bool granted, struct arena *arena) {
     profile->forgets_calls = !granted;
-    profile->next.profile.log_key = NULL;
-    if (!granted) return 0;
+    if (!granted) profile->next.profile.log_key = NULL;
+    if (!granted || profile->next.profile.log_key) return 0; /* another text, the same history */
     char key[VAULT_LOG_KEY_CHARS + 1];
     vault_log_key_make(key);
     profile->next.profile.log_key = arena_text(arena, key, VAULT_LOG_KEY_CHARS);
     return profile->next.profile.log_key ? 0 : LEDIG_ENO_MEMORY;
 }
 
+/* By HTTP the device is known by the log-in that its token is of. */
+static const char *device_of(const struct request *request, const struct update_entity *access) {
+    const struct device_known *devices = access->current ? access->current->access.devices.at : NULL;
+    for (uint32_t i = 0; devices && i < access->current->access.devices.count; i++)
+        if (shape_same_text(devices[i].login, request->consent.login)) return devices[i].device;
+    return NULL;
+}
+
+static int note_consent(const struct request *request, struct update_entity *profile, const struct consent *consent,
+                        struct arena *arena) {
+    char detail[LEDIG_WORD_CHARS_MAX + 16];
+    snprintf(detail, sizeof detail, "%s %s", consent->purpose, consent->granted ? "granted" : "withdrawn");
+    const char *kept = arena_text(arena, detail, strlen(detail));
+    struct activity_record activity = {.what = "consent", .at = consent->at, .device = consent->device, .detail = kept};
+    if (strcmp(request->actor, request->user) != 0) activity.actor = request->actor;
+    return kept ? activity_note(profile, &activity, NULL, arena) : LEDIG_ENO_MEMORY;
+}
+
 int member_change_consent(void *arg, struct update_entity *entities, size_t count, struct arena *arena) {
-    (void)count;
     const struct request *request = arg;
     if (!entities[0].current) return LEDIG_ENOT_FOUND; /* has left meanwhile */
     bool is_presence = strcmp(request->consent.purpose, "presence") == 0;
@@ -157,10 +198,15 @@ int member_change_consent(void *arg, struct update_entity *entities, size_t coun
                               .granted = request->consent.granted,
                               .text = request->consent.text,
                               .at = service_now_ms(request->service),
-                              .device = request->consent.device};
+                              .device = count > 2 ? device_of(request, &entities[2]) : request->consent.device,
+                              .language = request->consent.language};
     int result = put_consent(&entities[0].next.profile, &consent, arena);
     if (result < 0) return result;
-    if (result == 0) entities[0].action = STORE_WRITE;
+    if (result == 0) {
+        entities[0].action = STORE_WRITE;
+        int error = note_consent(request, &entities[0], &consent, arena);
+        if (error) return error;
+    }
     if (!is_presence) {
         bool is_history = strcmp(consent.purpose, "call_history") == 0;
         return result == 0 && is_history ? begin_or_forget_history(&entities[0], consent.granted, arena) : result;

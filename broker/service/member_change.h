@@ -4,10 +4,15 @@
 
 #include "broker/service/update.h"
 
-/* [state]: the manual status. LEDIG_ECONSENT_REQUIRED where there is no state. */
+/* The constant that says the same; NULL for what is no purpose. */
+const char *consent_purpose(const char *purpose);
+
+/* [state], or [state, profile] on behalf of another: the manual status. LEDIG_ECONSENT_REQUIRED where there is no
+ * state. */
 int member_change_set(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 
-/* [profile, state]: consent to presence. Granting it creates the state; withdrawing it destroys it. */
+/* [profile, state], or [profile, state, access] by HTTP: consent. Granting presence creates the state; withdrawing it
+ * destroys it. */
 int member_change_queue(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 int member_change_consent(void *request, struct update_entity *entities, size_t count, struct arena *arena);
 

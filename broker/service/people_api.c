@@ -3,6 +3,7 @@
 #include "broker/service/caller.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/login.h"
+#include "broker/service/me_api.h"
 
 #include <string.h>
 
@@ -63,6 +64,7 @@ static bool is_within_limit(struct service *service, enum limit_name limit, stru
 
 void people_api_handle(void *arg, struct http_exchange *exchange, const struct http_request *request) {
     const struct people_call *call = find(request->path);
+    if (me_api_handle(arg, exchange, request)) return;
     if (!call)
         http_problem(exchange, LEDIG_ENOT_FOUND, NULL, "there is nothing at this path");
     else if (request->method != call->method)

@@ -29,13 +29,15 @@ struct request {
         struct {
             const char *purpose; /* a constant */
             bool granted;
-            const char *text, *device;
+            const char *text, *device, *language;
+            const char *login;       /* by HTTP: the log-in that asks, whose device it is; NULL or "" = none */
             int64_t withdrawn_at_ms; /* of a withdrawal that is made once more */
         } consent;
         struct {
             int64_t from_ms, before_ms; /* before 0 = from the newest on */
             uint32_t limit;
-            struct usage *usage; /* NULL: they want the calls themselves */
+            struct usage *usage;                  /* NULL: they want the calls themselves */
+            const struct profile_record *profile; /* of `activity` */
         } history;
         struct renewal *renewal; /* in the arena */
     };

@@ -1,6 +1,7 @@
 #include "broker/service/requests.h"
 #include "broker/identity/permissions.h"
 #include "broker/model/forward_rule.h"
+#include "broker/service/activity.h"
 #include "broker/service/ask.h"
 #include "broker/service/attendance.h"
 #include "broker/service/audit.h"
@@ -11,6 +12,7 @@
 #include "broker/service/member_change.h"
 #include "broker/service/renewal.h"
 #include "broker/service/request.h"
+#include "broker/service/security.h"
 #include "broker/service/standing.h"
 #include "broker/service/tenant_state.h"
 
@@ -21,6 +23,8 @@
                          */
 
 static void refuse(struct session *session, uint32_t id, int error, const char *field, const char *why) {
+    if (error == LEDIG_EFORBIDDEN)
+        security_note(session->service, session->tenant->id, SECURITY_ACCESS_REFUSED, session->attendee->user, NULL);
     session_error(session, id, error, field, why, 0);
 }
 
@@ -75,7 +79,9 @@ static bool check_set(struct session *session, uint32_t id, struct message_set *
             return false;
         }
     }
-    if (!availability_can_set_status(set->status))
+    if (set->open && set->user && strcmp(set->user, self) != 0)
+        refuse(session, id, LEDIG_EFORBIDDEN, "open", "this is for the person alone to say");
+    else if (!availability_can_set_status(set->status))
         refuse(session, id, LEDIG_EBAD_REQUEST, "status", "must be available, busy, dnd or away");
     else if (set->activity && !availability_can_set_activity(set->activity))
         refuse(session, id, LEDIG_EBAD_REQUEST, "activity",
@@ -108,8 +114,10 @@ static void handle_set(struct session *session, uint32_t id, struct message_set 
     request->set.forward = request_text(request, set->forward);
     if (set->forward && is_outside(tenant_company(session->tenant), set->forward))
         numbering_code(set->forward, request->outside);
-    struct update_target state = {RECORD_STATE, request->user};
-    int error = update_start(request->service, request->company, &state, 1, member_change_set, request_finish, request);
+    struct update_target targets[] = {{RECORD_STATE, request->user}, {RECORD_PROFILE, request->user}};
+    size_t count = strcmp(request->actor, request->user) != 0 ? 2 : 1; /* they shall know */
+    int error =
+        update_start(request->service, request->company, targets, count, member_change_set, request_finish, request);
     if (error) request_finish(request, LEDIG_EUNAVAILABLE, 0);
 }
 
@@ -182,25 +190,10 @@ static void handle_queue(struct session *session, uint32_t id, const struct mess
 
 /* ---- consent ---- */
 
-/* Those for which something is done. */
-static const char *find_purpose(const char *purpose) {
-    static const char *const purposes[] = {"presence", "call_history"};
-    for (size_t i = 0; i < sizeof purposes / sizeof *purposes; i++)
-        if (strcmp(purpose, purposes[i]) == 0) return purposes[i];
-    return NULL;
-}
-
-static bool is_later_purpose(const char *purpose) {
-    return strcmp(purpose, "analytics") == 0 || strcmp(purpose, "marketing") == 0;
-}
-
 static void handle_consent(struct session *session, uint32_t id, const struct message_consent *consent) {
-    const char *purpose = find_purpose(consent->purpose);
+    const char *purpose = consent_purpose(consent->purpose);
     if (!purpose) {
-        if (is_later_purpose(consent->purpose))
-            refuse(session, id, LEDIG_EUNSUPPORTED, "purpose", "nothing is done for this purpose yet");
-        else
-            refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence or call_history");
+        refuse(session, id, LEDIG_EBAD_REQUEST, "purpose", "must be presence, call_history, analytics or marketing");
         return;
     }
     struct request *request = request_begin(session, id, session->attendee->user);
@@ -208,6 +201,7 @@ static void handle_consent(struct session *session, uint32_t id, const struct me
     request->consent.purpose = purpose;
     request->consent.granted = consent->granted;
     request->consent.text = request_text(request, consent->text);
+    request->consent.language = request_text(request, consent->language);
     request->consent.device = request_text(request, session->device->id);
     struct update_target targets[] = {{RECORD_PROFILE, request->user}, {RECORD_STATE, request->user}};
     int error =
@@ -251,6 +245,9 @@ void requests_handle(struct session *session, uint32_t id, struct message *messa
         break;
     case MESSAGE_usage:
         history_usage(session, id, &message->usage);
+        break;
+    case MESSAGE_activity:
+        activity_answer(session, id, &message->activity);
         break;
     case MESSAGE_token:
         renewal_begin(session, id, &message->token);

@@ -5,9 +5,9 @@
 #include "broker/service/call_sweep.h"
 #include "broker/service/claim_line.h"
 #include "broker/service/claims.h"
-#include "broker/service/history_sweep.h"
 #include "broker/service/import.h"
 #include "broker/service/number_sweep.h"
+#include "broker/service/retention_sweep.h"
 #include "broker/service/rewrap.h"
 #include "broker/service/router_link.h"
 #include "broker/service/routers.h"
@@ -100,7 +100,7 @@ static void on_sweep(uv_timer_t *timer) {
     router_link_sweep(service);
     routers_sweep(service);
     call_sweep(service);
-    history_sweep(service);
+    retention_sweep(service);
     number_sweep(service);
     rewrap_sweep(service);
     HASH_ITER(hh, service->tenants, tenant, next) tenant_unload_if_idle(tenant);
@@ -226,7 +226,7 @@ static void on_store_closed(void *arg) {
     struct service *service = arg;
     struct tenant *tenant, *next;
     HASH_ITER(hh, service->tenants, tenant, next) tenant_close(tenant);
-    history_sweep_close(service);
+    retention_sweep_close(service);
     number_sweep_close(service);
     rewrap_close(service);
     routing_close(&service->routing);

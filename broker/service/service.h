@@ -37,12 +37,14 @@ struct service_options { /* 0 = the default in brackets */
     uint32_t lease_ms;                       /* [10000] a worker that does not renew its lease for so long is dead */
     uint32_t router_lease_ms;                /* [30000] a router that gives no sign of life for so long has ended */
     uint32_t number_sweep_ms;                /* [600000] the index of numbers is looked through this often */
-    uint32_t history_sweep_ms;               /* [3600000] call histories over age are looked for this often */
+    uint32_t history_sweep_ms;               /* [3600000] what is over age is looked for this often */
     bool serves_apps;                        /* takes a lease, since sessions hang on it */
     struct metrics *metrics;                 /* the caller's; NULL: nobody looks */
     struct limits *limits;                   /* the caller's; NULL: none */
     struct vault *vault;                     /* the caller's; NULL: nothing is sealed */
 };
+
+#define SECURITY_KNOWN_MAX 256 /* events that a worker remembers to have noted */
 
 struct service {
     uv_loop_t *loop;
@@ -53,20 +55,20 @@ struct service {
     struct store *store;
     struct leases *leases;
     struct zones *zones;
-    const struct entity_names *names;    /* never NULL */
-    struct tenant *tenants;              /* uthash by id */
-    struct claim *claims;                /* utlist: those under way */
-    uv_timer_t line;                     /* of calls that wait: runs while there are any */
-    struct claim_lull lull;              /* of that line */
-    uint64_t calls_swept_ms;             /* the loop's time of the last sweep over calls */
-    uint64_t history_swept_ms;           /* and of the last over people's histories */
-    uint64_t numbers_swept_ms;           /* the loop's time of the last round */
-    struct number_sweep *number_sweep;   /* NULL before the first */
-    struct history_sweep *history_sweep; /* NULL before the first */
-    struct rewrap *rewrap;               /* NULL before the first sweep */
-    struct router *routers;              /* uthash by the suffix of their lease */
-    struct router_link *links;           /* utlist: routers that keep a connection open */
-    struct route_watches watches;        /* the numbers that they follow */
+    const struct entity_names *names;        /* never NULL */
+    struct tenant *tenants;                  /* uthash by id */
+    struct claim *claims;                    /* utlist: those under way */
+    uv_timer_t line;                         /* of calls that wait: runs while there are any */
+    struct claim_lull lull;                  /* of that line */
+    uint64_t calls_swept_ms;                 /* the loop's time of the last sweep over calls */
+    uint64_t retention_swept_ms;             /* and of the last over logs */
+    uint64_t numbers_swept_ms;               /* the loop's time of the last round */
+    struct number_sweep *number_sweep;       /* NULL before the first */
+    struct retention_sweep *retention_sweep; /* NULL before the first */
+    struct router *routers;                  /* uthash by the suffix of their lease */
+    struct router_link *links;               /* utlist: routers that keep a connection open */
+    struct route_watches watches;            /* the numbers that they follow */
+    struct rewrap *rewrap;                   /* NULL before the first sweep */
     struct incarnation incarnation;
     struct fanout fanout;
     struct routing routing;
@@ -79,8 +81,11 @@ struct service {
     struct arena *arena;           /* for the message that is being read */
     size_t connections;            /* welcome or not */
     unsigned handles;              /* still to be closed */
-    unsigned jobs;                 /* in other threads or in slices, that have not come back */
-    bool draining;                 /* nobody is welcome any more */
+    char security_known[SECURITY_KNOWN_MAX][ENTITY_HASH_CHARS + 1]; /* see security.c */
+    size_t security_next;
+    unsigned subjects; /* of whom is told what is held on them */
+    unsigned jobs;     /* in other threads or in slices, that have not come back */
+    bool draining;     /* nobody is welcome any more */
     bool closing;
     bool handles_closing; /* the store is gone */
     void (*closed)(void *arg);

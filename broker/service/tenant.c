@@ -86,6 +86,7 @@ static bool apply(struct tenant *tenant, const struct store_record *record, bool
     const char *known = company_entity_user(tenant->company, record->entity);
     if (known) snprintf(user, sizeof user, "%s", known);
     mark(tenant, known); /* before: a removal makes it unknown */
+    if (!known && entity_kind(record->entity) == RECORD_COMPANY) attendance_mark_all(tenant); /* what `me` asks for */
     if (tenant->comparing && known) withdrawal_watch(tenant, user);
     struct company_write write = {record->entity, record->revision, record->bytes, record->length};
     if (tenant->withdrawals && known && withdrawal_hides(tenant, user, record->entity)) write.bytes = NULL;

@@ -35,6 +35,21 @@ static int open_entities(const struct update *update, const struct store_record 
     return 0;
 }
 
+/* A log has its key before its first entry. It is a change of the profile, but of nothing that others see. */
+static int give_keys(const struct update *update, struct update_entity *entities, struct arena *arena) {
+    for (size_t i = 0; i < update->count; i++) {
+        struct update_entity *entity = &entities[i];
+        bool stays = entity->action == STORE_CHECK || entity->action == STORE_WRITE;
+        if (!entity->activities || entity->next.profile.activity_key || !stays) continue;
+        char key[VAULT_LOG_KEY_CHARS + 1];
+        vault_log_key_make(key);
+        entity->next.profile.activity_key = arena_text(arena, key, VAULT_LOG_KEY_CHARS);
+        if (!entity->next.profile.activity_key) return LEDIG_ENO_MEMORY;
+        entity->action = STORE_WRITE;
+    }
+    return 0;
+}
+
 static int seal_entities(const struct update *update, struct update_entity *entities, struct store_next *next) {
     for (size_t i = 0; i < update->count; i++) {
         next[i].action = entities[i].action;
@@ -96,6 +111,26 @@ static int keep_audit(const struct update *update, const struct update_entity *e
     return error;
 }
 
+static int keep_security(const struct update *update, const struct update_entity *company,
+                         struct store_kept_list *kept) {
+    char id[ENTITY_HASH_CHARS + 1];
+    struct buffer plain = {0}, sealed = {0};
+    entity_hash(update->service->names, company->security_id, id);
+    int error = record_encode(company->security, &plain);
+    if (!error)
+        error = vault_seal_entry(company->next.company.log_key, update->company, SECURITY_LOG, id, plain.bytes,
+                                 plain.length, &sealed);
+    if (!error)
+        store_keep(kept, &(struct store_kept){.log = SECURITY_LOG,
+                                              .id = id,
+                                              .at_ms = company->security->security.at,
+                                              .bytes = sealed.bytes,
+                                              .length = sealed.length});
+    buffer_free(&plain);
+    buffer_free(&sealed);
+    return error;
+}
+
 static int keep_calls(const struct update *update, const struct update_entity *entities, struct store_kept_list *kept) {
     const struct entity_names *names = update->service->names;
     char log[CALL_LOG_BYTES_MAX];
@@ -103,6 +138,7 @@ static int keep_calls(const struct update *update, const struct update_entity *e
     for (size_t i = 0; i < update->count; i++) {
         if (entities[i].counts_for) keep_count(names, &entities[i], kept);
         if (entities[i].audit) error = keep_audit(update, &entities[i], kept);
+        if (!error && entities[i].security) error = keep_security(update, &entities[i], kept);
         if (error) return error;
         if (!entities[i].past_calls && !entities[i].forgets_calls) continue;
         const struct profile_record *profile = &entities[i].current->profile;
@@ -114,14 +150,55 @@ static int keep_calls(const struct update *update, const struct update_entity *e
     return error;
 }
 
+static int keep_activity(const struct update *update, const struct update_activity *activity, const char *key,
+                         const char *log, struct store_kept_list *kept) {
+    char hash[ENTITY_HASH_CHARS + 1], id[ENTITY_HASH_CHARS + 32];
+    int64_t at_ms = activity->record.activity.at;
+    struct buffer plain = {0}, sealed = {0};
+    if (activity->once) {
+        entity_hash(update->service->names, activity->once, hash);
+        snprintf(id, sizeof id, "once:%s", hash);
+    } else {
+        uint64_t random = 0;
+        uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+        snprintf(id, sizeof id, "%lld:%016llx", (long long)at_ms, (unsigned long long)random);
+    }
+    int error = record_encode(&activity->record, &plain);
+    if (!error) error = vault_seal_entry(key, update->company, log, id, plain.bytes, plain.length, &sealed);
+    if (!error)
+        store_keep(kept, &(struct store_kept){
+                             .log = log, .id = id, .at_ms = at_ms, .bytes = sealed.bytes, .length = sealed.length});
+    buffer_free(&plain);
+    buffer_free(&sealed);
+    return error;
+}
+
+static int keep_activities(const struct update *update, const struct update_entity *entities,
+                           struct store_kept_list *kept) {
+    char log[CALL_LOG_BYTES_MAX];
+    int error = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct update_entity *entity = &entities[i];
+        if (!entity->activities && !entity->forgets_activities) continue;
+        activity_log_name(update->service->names, entity->next.profile.id, log);
+        if (entity->forgets_activities) store_keep(kept, &(struct store_kept){.log = log, .destroys = true});
+        bool stays = entity->action == STORE_CHECK || entity->action == STORE_WRITE;
+        for (const struct update_activity *one = entity->activities; stays && !error && one; one = one->next)
+            error = keep_activity(update, one, entity->next.profile.activity_key, log, kept);
+    }
+    return error;
+}
+
 static int apply(void *arg, const struct store_record *current, struct store_next *next, struct store_kept_list *kept) {
     struct update *update = arg;
     struct arena *arena = arena_create();
     struct update_entity *entities = arena ? arena_take(arena, update->count * sizeof *entities) : NULL;
     int result = entities ? open_entities(update, current, arena, entities) : LEDIG_ENO_MEMORY;
     if (!result) result = update->apply(update->arg, entities, update->count, arena);
+    if (!result) result = give_keys(update, entities, arena);
     if (!result) result = seal_entities(update, entities, next);
     if (!result) result = keep_calls(update, entities, kept);
+    if (!result) result = keep_activities(update, entities, kept);
     arena_free(arena);
     return result;
 }

@@ -4,9 +4,8 @@
 #define LEDIG_SERVICE_UPDATE_H
 
 #include "broker/model/record.h"
+#include "broker/privacy/retention.h"
 #include "broker/store/store.h"
-
-#define AUDIT_LOG "audit" /* the company's: what went outside, and what was set on behalf of another */
 
 struct service;
 
@@ -21,6 +20,13 @@ struct update_past_call {
     struct record record; /* RECORD_PAST_CALL */
 };
 
+/* Something that was done about a person's data or access, for the log of the person whose profile it hangs on. */
+struct update_activity {
+    const struct update_activity *next;
+    const char *once;     /* of entries that say the same here, the first is kept; NULL: each is */
+    struct record record; /* RECORD_ACTIVITY */
+};
+
 struct update_entity {
     uint64_t revision;            /* of what stands there; 0 = nothing */
     const struct record *current; /* NULL: never written, taken out, or a tombstone */
@@ -31,12 +37,18 @@ struct update_entity {
     /* Of a profile that stands: kept in the person's own log of calls, beside the change; or that log is destroyed. */
     const struct update_past_call *past_calls;
     bool forgets_calls;
+    /* Likewise, and their log has its own key, made with the first entry. */
+    const struct update_activity *activities;
+    bool forgets_activities;
     /* Of a call: counts, once, among those that this queue had answered at that time. NULL = it does not. */
     const char *counts_for;
     int64_t counts_at_ms;
     /* Of any: kept in the company's log `audit` under this id, where nothing stands under it yet. */
     const struct record *audit; /* RECORD_AUDIT; NULL = none */
     const char *audit_id;
+    /* Of a company: kept in its log `security`, likewise. */
+    const struct record *security; /* RECORD_SECURITY; NULL = none */
+    const char *security_id;
 };
 
 /* Says what shall become of the entities, in the order of the targets. May be called several times; must give the same

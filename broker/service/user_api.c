@@ -1,8 +1,10 @@
 #include "broker/service/user_api.h"
 #include "broker/model/schedule.h"
+#include "broker/service/entitlement.h"
 #include "broker/service/http_problem.h"
 #include "broker/service/look.h"
 #include "broker/service/roll.h"
+#include "broker/service/tenant.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -43,6 +45,11 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     if (!edit->has_company || (edit->is_new && edit->verb == EDIT_CHANGE)) return LEDIG_ENOT_FOUND;
     if (edit->entry.schedule && !schedule_find(&entities[0].current->company, edit->entry.schedule))
         return edit_fault(edit, LEDIG_EBAD_REQUEST, "schedule", "no such schedule in this company");
+    if (edit->is_new && entities[0].current->company.people_max > 0) {
+        if (!edit->removal) return LEDIG_EMOVED_ON; /* its people are to be counted first */
+        if (!entitlement_has_room(edit->service, edit->company, &entities[0].current->company, 1))
+            return edit_fault(edit, LEDIG_ECONFLICT, "people_max", ENTITLEMENT_FULL);
+    }
     struct update_entity *person = &entities[1];
     struct texts before = person->next.profile.numbers;
     bool changes = roster_rules_merge(&edit->entry, edit->fields, !edit->is_new, &person->next);
@@ -58,8 +65,30 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     return changes ? 0 : UPDATE_NOTHING;
 }
 
+static void commit(struct edit *edit);
+
+static void finish(struct edit *edit, int error, uint64_t version) {
+    if (edit->removal) tenant_release(edit->removal);
+    edit->removal = NULL;
+    edit_committed(edit, error, version);
+}
+
+static void on_counted(void *arg, int error) {
+    struct edit *edit = arg;
+    if (edit->service->closing || (error && !tenant_is_ready(edit->removal)))
+        finish(edit, LEDIG_EUNAVAILABLE, 0);
+    else
+        commit(edit);
+}
+
 static void on_done(void *arg, int error, uint64_t version) {
-    edit_committed(arg, error, version);
+    struct edit *edit = arg;
+    bool counts = error == LEDIG_EMOVED_ON && !edit->removal && !edit->service->closing;
+    if (counts) edit->removal = tenant_hold(edit->service, edit->company);
+    if (!counts)
+        finish(edit, error, version);
+    else if (!edit->removal || tenant_when_ready(edit->removal, true, on_counted, edit) != 0)
+        finish(edit, LEDIG_ENO_MEMORY, 0);
 }
 
 static void commit(struct edit *edit) {
@@ -67,7 +96,7 @@ static void commit(struct edit *edit) {
     for (uint32_t i = 0; i < edit->entry.queues.count; i++)
         targets[2 + i] = (struct update_target){RECORD_QUEUE, edit->entry.queues.at[i]};
     int error = update_start(edit->service, edit->company, targets, 2 + edit->entry.queues.count, apply, on_done, edit);
-    if (error) edit_committed(edit, error, 0);
+    if (error) finish(edit, error, 0);
 }
 
 static const char *const fields[] = {"name", "numbers", "department", "role", "queues", "schedule",

@@ -66,7 +66,7 @@ static int apply(void *arg, struct update_entity *entities, size_t count, struct
     edit_note_dropped(edit, &entities[1].current->profile.numbers, &none);
     for (size_t i = 1; i < FIXED; i++)
         entities[i].action = STORE_REMOVE; /* a tombstone of them, too */
-    entities[1].forgets_calls = true;
+    entities[1].forgets_calls = entities[1].forgets_activities = true;
     return 0;
 }
 

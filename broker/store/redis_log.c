@@ -15,7 +15,7 @@ struct log_request {
     char log[STORE_LOG_NAME_MAX + 1]; /* or how its name begins */
     int64_t from_ms, before_ms;
     size_t limit;
-    uint64_t at; /* of a search: where it goes on; of a count: what was counted */
+    uint64_t at; /* of a search: where it goes on; of a count: what was counted, or taken out */
 
     struct store_entry *entries; /* copies: what was read */
     struct store_log *logs;      /* likewise */
@@ -24,7 +24,6 @@ struct log_request {
 
     store_log_page page;
     store_log_counted counted;
-    store_done done;
     store_logs_found found;
     void *arg;
 };
@@ -182,9 +181,13 @@ static void trim_send(struct request *request) {
 }
 
 static void trim_answer(struct request *request, const redisReply *reply) {
-    if (reply->type != REDIS_REPLY_INTEGER) {
+    struct log_request *log = (struct log_request *)(void *)request;
+    if (reply->type != REDIS_REPLY_INTEGER || reply->integer < 0) {
         request_end(request, LEDIG_EDAMAGED);
-    } else if (reply->integer < TRIM_STEP) {
+        return;
+    }
+    log->at += (uint64_t)reply->integer;
+    if (reply->integer < TRIM_STEP) {
         request_end(request, 0);
     } else {
         request_renew_deadline(request);
@@ -192,19 +195,14 @@ static void trim_answer(struct request *request, const redisReply *reply) {
     }
 }
 
-static void trim_complete(struct request *request, int error) {
-    struct log_request *log = (struct log_request *)(void *)request;
-    log->done(log->arg, error);
-}
-
 static const struct request_type trim_type = {
-    .send = trim_send, .answer = trim_answer, .complete = trim_complete, .release = release};
+    .send = trim_send, .answer = trim_answer, .complete = count_complete, .release = release};
 
-void store_log_trim(struct store *store, const char *company, const char *name, int64_t before_ms, store_done done,
-                    void *arg) {
+void store_log_trim(struct store *store, const char *company, const char *name, int64_t before_ms,
+                    store_log_counted counted, void *arg) {
     struct log_request *log = store_allocate(sizeof *log);
     log->before_ms = before_ms;
-    log->done = done;
+    log->counted = counted;
     log->arg = arg;
     open_request(store, log, &trim_type, set_log(log, company, name));
 }
@@ -261,7 +259,7 @@ static const struct request_type find_type = {
 void store_logs_find(struct store *store, const char *prefix, uint64_t at, store_logs_found found, void *arg) {
     struct log_request *log = store_allocate(sizeof *log);
     size_t length = strspn(prefix, "abcdefghijklmnopqrstuvwxyz_:");
-    bool good = length > 0 && length <= PREFIX_CHARS_MAX && prefix[length] == '\0';
+    bool good = length <= PREFIX_CHARS_MAX && prefix[length] == '\0';
     if (good) snprintf(log->log, sizeof log->log, "%s", prefix);
     log->at = at;
     log->found = found;

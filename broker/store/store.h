@@ -269,11 +269,11 @@ typedef void (*store_log_counted)(void *arg, int error, uint64_t count);
 void store_log_count(struct store *store, const char *company, const char *log, int64_t from_ms,
                      store_log_counted counted, void *arg);
 
-/* Takes out what is older, in steps that are short. */
-void store_log_trim(struct store *store, const char *company, const char *log, int64_t before_ms, store_done done,
-                    void *arg);
+/* Takes out what is older, in steps that are short; tells how many those were. */
+void store_log_trim(struct store *store, const char *company, const char *log, int64_t before_ms,
+                    store_log_counted counted, void *arg);
 
-/* Some of the logs of all companies whose name begins so ([a-z_:]{1,32}), and where to go on: begin at 0, and it is
+/* Some of the logs of all companies whose name begins so ([a-z_:]{0,32}), and where to go on: begin at 0, and it is
  * over when `next` is 0. Each that stands from the beginning to the end is told, maybe more than once. A step is short,
  * and may well find none. */
 struct store_log {

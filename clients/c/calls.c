@@ -69,7 +69,8 @@ int ledig_set(struct ledig_client *client, const struct ledig_availability *avai
                                       .note = availability->note,
                                       .until = availability->until,
                                       .forward = availability->forward,
-                                      .user = availability->user}};
+                                      .user = availability->user,
+                                      .open = availability->open}};
     return submit(client, &message, id, done, arg, NULL);
 }
 
@@ -88,12 +89,13 @@ int ledig_device(struct ledig_client *client, const char *state, ledig_done done
     return 0;
 }
 
-int ledig_consent(struct ledig_client *client, const char *purpose, bool granted, const char *text, ledig_done done,
-                  void *arg) {
+int ledig_consent(struct ledig_client *client, const char *purpose, bool granted, const char *text,
+                  const char *language, ledig_done done, void *arg) {
     if (!purpose || !text) return LEDIG_EBAD_REQUEST;
     uint32_t id = requests_next_id(&client->requests);
-    struct message message = {.type = MESSAGE_consent,
-                              .consent = {.id = id, .purpose = purpose, .granted = granted, .text = text}};
+    struct message message = {
+        .type = MESSAGE_consent,
+        .consent = {.id = id, .purpose = purpose, .granted = granted, .text = text, .language = language}};
     return submit(client, &message, id, done, arg, NULL);
 }
 
@@ -136,6 +138,17 @@ int ledig_calls(struct ledig_client *client, int64_t before, uint32_t limit,
     struct request *request;
     int error = submit(client, &message, id, done, arg, &request);
     if (!error) request->call = call;
+    return error;
+}
+
+int ledig_activity(struct ledig_client *client, int64_t before, uint32_t limit,
+                   void (*activity)(void *arg, const struct ledig_activity *activity), ledig_done done, void *arg) {
+    if (before < 0) return LEDIG_EBAD_REQUEST;
+    uint32_t id = requests_next_id(&client->requests);
+    struct message message = {.type = MESSAGE_activity, .activity = {.id = id, .before = before, .limit = limit}};
+    struct request *request;
+    int error = submit(client, &message, id, done, arg, &request);
+    if (!error) request->activity = activity;
     return error;
 }
 

@@ -193,6 +193,7 @@ struct ledig_availability {
     int64_t until;
     const char *forward; /* a number, or a colleague's or queue's id */
     const char *user;    /* on behalf of this colleague; NULL = oneself */
+    bool open;           /* colleagues may see the activity and note though it is sick or vacation */
 };
 
 /* Sets availability. What is NULL or 0 is cleared: the whole manual status is replaced. */
@@ -206,9 +207,10 @@ int ledig_device(struct ledig_client *client, const char *state, ledig_done done
 int ledig_queue(struct ledig_client *client, const char *queue, bool member, const char *pause, ledig_done done,
                 void *arg);
 
-/* Gives or withdraws consent. `text` names the version of the text that the person was shown. */
-int ledig_consent(struct ledig_client *client, const char *purpose, bool granted, const char *text, ledig_done done,
-                  void *arg);
+/* Gives or withdraws consent. `text` names the version of the text that the person was shown, `language` its language
+ * (NULL = not said). */
+int ledig_consent(struct ledig_client *client, const char *purpose, bool granted, const char *text,
+                  const char *language, ledig_done done, void *arg);
 
 /* Follows these users (NULL = everyone) and queues from now on, also after a reconnect. When it succeeds, `forget`
  * comes just before `done`, and the state anew after it. */
@@ -241,6 +243,20 @@ struct ledig_past_call {
  * of them (0 = 50, at most 100). LEDIG_ECONSENT_REQUIRED without consent to call_history. */
 int ledig_calls(struct ledig_client *client, int64_t before, uint32_t limit,
                 void (*call)(void *arg, const struct ledig_past_call *call), ledig_done done, void *arg);
+
+/* Something that was done about the person's data or access. */
+struct ledig_activity {
+    const char *what;
+    int64_t at;
+    const char *actor;  /* NULL: the person themself */
+    const char *device; /* NULL: none, or not known */
+    const char *detail;
+    uint32_t times; /* in a row; 0 = not counted */
+};
+
+/* The person's own log of that, the newest first; as ledig_calls, and asks for no consent. */
+int ledig_activity(struct ledig_client *client, int64_t before, uint32_t limit,
+                   void (*activity)(void *arg, const struct ledig_activity *activity), ledig_done done, void *arg);
 
 /* Calls added up. */
 struct ledig_usage {

@@ -15,7 +15,8 @@ struct request {
     ledig_done done;                                             /* may be NULL */
     void (*row)(void *arg, const struct ledig_change *row);      /* of `ask`; may be NULL */
     void (*call)(void *arg, const struct ledig_past_call *call); /* of `calls`, likewise */
-    void (*sum)(void *arg, const struct ledig_usage *sum);       /* of `usage` */
+    void (*activity)(void *arg, const struct ledig_activity *activity);
+    void (*sum)(void *arg, const struct ledig_usage *sum); /* of `usage` */
     void *arg;
     struct buffer bytes;
 };

@@ -82,6 +82,19 @@ static void give_calls(const struct ledig_client *client, const struct request *
                                             .queue = row->queue});
 }
 
+static void give_activity(const struct ledig_client *client, const struct request *request, const struct list *rows) {
+    const struct part_activity_row *row = rows->at;
+    void (*activity)(void *, const struct ledig_activity *) = request->activity;
+    void *arg = request->arg;
+    for (uint32_t i = 0; activity && i < rows->count && !client->freed; i++, row++)
+        activity(arg, &(struct ledig_activity){.what = row->what,
+                                               .at = row->at,
+                                               .actor = row->actor,
+                                               .device = row->device,
+                                               .detail = row->detail,
+                                               .times = row->times});
+}
+
 static void give_usage(const struct ledig_client *client, const struct request *request, const struct list *usage) {
     const struct part_usage_row *row = usage->at;
     void (*sum)(void *, const struct ledig_usage *) = request->sum;
@@ -163,6 +176,7 @@ static void take_answer(struct ledig_client *client, const struct message_answer
         give_queues(&rows, &answer->queues);
     }
     if (!client->freed) give_calls(client, request, &answer->calls);
+    if (!client->freed) give_activity(client, request, &answer->activity);
     if (!client->freed) give_usage(client, request, &answer->usage);
     if (client->freed || answer->more) return;
     requests_complete(&client->requests, request,

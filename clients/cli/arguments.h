@@ -62,6 +62,6 @@ const struct command *command_at(size_t index);
 const struct command *command_find(const char *name); /* NULL = there is none */
 
 extern const struct command watch_command, set_command, ask_command, consent_command, queue_command, route_command,
-    token_command, import_command, calls_command, backup_command, restore_command, keys_command;
+    token_command, import_command, calls_command, activity_command, backup_command, restore_command, keys_command;
 
 #endif

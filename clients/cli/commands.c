@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-static const struct command *const all[] = {&watch_command,  &set_command,    &ask_command,     &consent_command,
-                                            &queue_command,  &calls_command,  &route_command,   &token_command,
-                                            &import_command, &backup_command, &restore_command, &keys_command};
+static const struct command *const all[] = {&watch_command, &set_command,    &ask_command,      &consent_command,
+                                            &queue_command, &calls_command,  &activity_command, &route_command,
+                                            &token_command, &import_command, &backup_command,   &restore_command,
+                                            &keys_command};
 
 const struct command *command_at(size_t index) {
     return index < sizeof all / sizeof all[0] ? all[index] : NULL;

@@ -10,13 +10,14 @@ static const char *const purposes[] = {"presence", "call_history", "analytics", 
 #define PURPOSE_COUNT (sizeof purposes / sizeof purposes[0])
 
 struct consent {
-    const char *purpose, *text;
+    const char *purpose, *text, *language;
     bool granted;
 };
 
 static int ask(struct errand *errand) {
     const struct consent *consent = errand->arg;
-    return ledig_consent(errand->client, consent->purpose, consent->granted, consent->text, errand_done, errand);
+    return ledig_consent(errand->client, consent->purpose, consent->granted, consent->text, consent->language,
+                         errand_done, errand);
 }
 
 static void done(struct errand *errand, const struct ledig_result *result) {
@@ -42,7 +43,8 @@ static bool take_answer(const char *word, bool *granted) {
 
 static enum exit_code run(const struct command *command, int argc, char **argv) {
     struct consent consent = {.text = TEXT_DEFAULT};
-    const struct flag flags[] = {{"text", &consent.text, NULL}, {NULL, NULL, NULL}};
+    const struct flag flags[] = {
+        {"text", &consent.text, NULL}, {"language", &consent.language, NULL}, {NULL, NULL, NULL}};
     struct arguments arguments;
     struct errand errand = {.command = command, .arguments = &arguments, .ask = ask, .done = done, .arg = &consent};
     enum exit_code code;
@@ -60,7 +62,8 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
         return arguments_wrong(
             command, "there is no purpose %s; there are presence, call_history, analytics, marketing", consent.purpose);
     }
-    if (!arguments_check_text(command, "the version of the text", consent.text, LEDIG_WORD_CHARS_MAX, &code))
+    if (!arguments_check_text(command, "the version of the text", consent.text, LEDIG_WORD_CHARS_MAX, &code) ||
+        !arguments_check_text(command, "the language", consent.language, LEDIG_WORD_CHARS_MAX, &code))
         return code;
     if (!take_answer(arguments.rest[1], &consent.granted))
         return arguments_wrong(command, "yes or no? %s is neither", arguments.rest[1]);
@@ -70,12 +73,13 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 const struct command consent_command = {
     .name = "consent",
     .acting = AS_PERSON,
-    .usage = "PURPOSE yes|no [--text VERSION]",
+    .usage = "PURPOSE yes|no [--text VERSION] [--language L]",
     .summary = "give or withdraw consent, to presence above all",
     .run = run,
     .help =
         "\n  PURPOSE         presence, call_history, analytics or marketing\n"
         "  --text VERSION  version of the text that the person has read, up to 32 characters (default 1)\n"
+        "  --language L    its language, such as nb or en\n"
         "\nWithout consent to presence colleagues see nothing but `unknown`; withdrawing it destroys what was known.\n"
         "\nExamples:\n"
         "  ledig consent --as ola presence yes\n"

@@ -73,9 +73,13 @@ static bool check_texts(const struct command *command, const struct ledig_availa
 static enum exit_code run(const struct command *command, int argc, char **argv) {
     struct ledig_availability set = {0};
     const char *until = NULL;
-    const struct flag flags[] = {{"activity", &set.activity, NULL}, {"until", &until, NULL},
-                                 {"note", &set.note, NULL},         {"forward", &set.forward, NULL},
-                                 {"user", &set.user, NULL},         {NULL, NULL, NULL}};
+    const struct flag flags[] = {{"activity", &set.activity, NULL},
+                                 {"until", &until, NULL},
+                                 {"note", &set.note, NULL},
+                                 {"forward", &set.forward, NULL},
+                                 {"user", &set.user, NULL},
+                                 {"open", NULL, &set.open},
+                                 {NULL, NULL, NULL}};
     struct arguments arguments;
     struct errand errand = {
         .command = command, .arguments = &arguments, .ask = ask, .done = done, .refused = refused, .arg = &set};
@@ -97,7 +101,7 @@ static enum exit_code run(const struct command *command, int argc, char **argv) 
 const struct command set_command = {
     .name = "set",
     .acting = AS_PERSON,
-    .usage = "STATUS [--activity A] [--until WHEN] [--note TEXT] [--forward TO] [--user USER]",
+    .usage = "STATUS [--activity A] [--until WHEN] [--note TEXT] [--forward TO] [--user USER] [--open]",
     .summary = "set availability: available, busy, dnd or away",
     .run = run,
     .help = "\n  --activity A   why: meeting, lunch, break, vacation, sick or a word of the company's own\n"
@@ -105,6 +109,7 @@ const struct command set_command = {
             "  --note TEXT    what colleagues may read: a line of up to 200 characters\n"
             "  --forward TO   where calls go meanwhile: a number, a colleague or a queue\n"
             "  --user USER    on behalf of this colleague, with --role switchboard or a token that allows it\n"
+            "  --open         colleagues see sick or vacation, and the note; else they see plain away\n"
             "\nWhat is not given is cleared. `available` alone returns to the automatic state.\n"
             "\nExamples:\n"
             "  ledig set --as ola busy --activity meeting --until 14:30 --note \"Styremøte\"\n"

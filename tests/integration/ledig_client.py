@@ -19,6 +19,7 @@ MEMBER_COLUMNS = ["user", "availability", "activity", "since", "until", "note", 
 PROFILE_COLUMNS = ["user", "name", "department", "numbers", "queues"]
 CALL_COLUMNS = ["call", "direction", "result", "started_at", "ended_at", "answered_at", "peer", "queue"]
 USAGE_COLUMNS = ["queue", "calls", "in", "out", "internal", "answered", "missed", "talk_ms"]
+ACTIVITY_COLUMNS = ["what", "at", "actor", "device", "detail", "times"]
 ROUTE_COLUMNS = ["number", "action", "target", "user", "queue", "company", "via", "availability", "activity", "until", "version"]
 QUEUE_COLUMNS = ["queue", "free", "busy", "wrap_up", "waiting", "oldest_at"]
 
@@ -237,7 +238,7 @@ class App:
         answer = await asyncio.wait_for(waiting, timeout or PATIENCE_S)
         if answer["t"] == "answer" and len(waiting.parts) > 1:
             answer = dict(answer)
-            for name in ("members", "profiles", "queues", "calls", "routes"):
+            for name in ("members", "profiles", "queues", "calls", "routes", "activity"):
                 answer[name] = [r for part in waiting.parts for r in part.get(name) or []]
         if answer["t"] == "answer":
             answer = dict(answer, parts=len(waiting.parts))
@@ -268,6 +269,11 @@ class App:
         """One's own calls added up: {queue, or None for all: map}."""
         answer = await self.ok("usage", **fields)
         return {values[0]: row(USAGE_COLUMNS, values) for values in answer["usage"]}
+
+    async def activity(self, **fields):
+        """What was done about one's own data and access: rows as maps, and `before` of the answer."""
+        answer = await self.ok("activity", **fields)
+        return [row(ACTIVITY_COLUMNS, values) for values in answer.get("activity") or []], answer.get("before")
 
     async def refused(self, t, **fields):
         """A request that must be refused; returns the `error`."""

@@ -497,7 +497,7 @@ def test_every_command_explains_itself_with_examples(broker):
     overview = broker.ledig("--help")
     assert overview.returncode == 0 and overview.stderr == ""
     commands = re.findall(r"^  (\w+) +\w", overview.stdout, re.M)
-    assert {"watch", "set", "ask", "consent", "queue", "route", "calls", "token", "import"} <= set(commands)
+    assert {"watch", "set", "ask", "consent", "queue", "route", "calls", "activity", "token", "import"} <= set(commands)
     for command in set(commands) - {"ledig"}:
         for words in ((command, "--help"), ("help", command)):
             done = broker.ledig(*words)

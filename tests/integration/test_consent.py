@@ -3,6 +3,9 @@
 import pytest
 
 from ledig_client import App
+from store_reader import stored
+from test_provisioning import Office
+from test_router import is_problem
 
 
 async def test_without_consent_one_is_unknown_and_cannot_set(make_company):
@@ -99,7 +102,41 @@ async def test_a_wrong_consent_is_refused_and_names_the_field(company, field, re
     assert (error["code"], error["field"]) == ("bad_request", field)
 
 
+async def test_a_new_text_asks_again_and_what_was_given_stands_until_then(company):
+    office, kari, ola = Office(company), await company.app("kari"), await company.app("ola")
+    await kari.set("busy", note="står")
+    await ola.sees("kari", note="står")
+    assert "asks" not in kari.me
+    office.done("PATCH", "", dict(consent_texts=dict(presence="v2", call_history="v1")))
+    await kari.until(lambda: sorted(kari.me.get("asks") or []) == ["call_history", "presence"], "asked again")
+    assert office.done("GET", "")["consent_texts"] == dict(presence="v2", call_history="v1")
+    assert ola.members["kari"]["note"] == "står", "nothing is taken away meanwhile"
+    await kari.ok("consent", purpose="presence", granted=True, text="v2", language="en")
+    await kari.until(lambda: kari.me.get("asks") == ["call_history"], "presence is answered")
+    assert ola.members["kari"]["note"] == "står"
+    later = await company.app("kari", device="another")
+    assert later.me["asks"] == ["call_history"] and ["presence", True, "v2"] in [c[:3] for c in later.me["consents"]]
+    await kari.ok("consent", purpose="call_history", granted=False, text="v1", language="en")
+    await kari.until(lambda: not kari.me.get("asks"), "a no is an answer too")
+    await kari.ok("consent", purpose="presence", granted=False, text="v2")
+    await kari.until(lambda: ["presence", False] in [c[:2] for c in kari.me["consents"]], "withdrawn")
+    office.done("PATCH", "", dict(consent_texts=dict(presence="v3")))
+    await ola.until(lambda: ola.me.get("asks") == ["presence"], "the others are asked")
+    assert not kari.me.get("asks"), "who has said no is left in peace"
+
+
+@pytest.mark.parametrize("texts", ["v1", {"surveillance": "v1"}, {"presence": ""}, {"presence": 7}, {"presence": "x" * 33}])
+def test_texts_of_the_wrong_form_are_refused(company, texts):
+    is_problem(Office(company).http("PATCH", "", dict(consent_texts=texts)), 400, "bad_request", "consent_texts")
+
+
 @pytest.mark.parametrize("purpose", ["analytics", "marketing"])
-async def test_later_purposes_are_not_accepted_yet(company, purpose):
+async def test_each_purpose_is_a_consent_of_its_own(company, purpose):
     kari = await company.app("kari")
-    assert (await kari.refused("consent", purpose=purpose, granted=True, text="v1"))["code"] == "unsupported"
+    await kari.ok("consent", purpose=purpose, granted=True, text="v3", language="nb")
+    await kari.until(lambda: [purpose, True, "v3"] in [c[:3] for c in kari.me["consents"]], "me has it")
+    kept = next(c for c in stored(company.broker, company.id, "profile", "kari")["c"] if c["p"] == purpose)
+    assert (kept["g"], kept["t"], kept["l"], kept["d"]) == (True, "v3", "nb", "d1") and kept["a"] > 0
+    await kari.ok("consent", purpose=purpose, granted=False, text="v3", language="nb")
+    await kari.until(lambda: [purpose, False, "v3"] in [c[:3] for c in kari.me["consents"]], "me has the withdrawal")
+    assert ["presence", True, "v1"] in [c[:3] for c in kari.me["consents"]], "the others stand"

@@ -58,7 +58,7 @@ def derive(facts, at):
     if facts["status"] and not (until and until <= at):
         activity = facts.get("activity")
         if activity in ("sick", "vacation"):  # is shown as plain away
-            return ("away" if facts["status"] != "available" else "available", None, facts.get("note"), until)
+            return ("away" if facts["status"] != "available" else "available", None, None, until)
         return (facts["status"], activity, facts.get("note"), until)
     return ("available", None, None, None)
 

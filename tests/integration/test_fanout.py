@@ -55,11 +55,24 @@ async def test_available_with_an_end_is_kept(company):
 async def test_health_is_nobodys_business(company, activity):
     kari, ola = await company.app("kari"), await company.app("ola")
     until = now_ms() + 24 * HOUR
-    await kari.set("away", activity=activity, until=until)
+    await kari.set("away", activity=activity, note="på Ullevål", until=until)
     row = await ola.sees("kari", availability="away")
-    assert row["activity"] is None and row["until"] == until
-    assert activity not in str(ola.frames)
+    assert row["activity"] is None and row["note"] is None and row["until"] == until
+    assert activity not in str(ola.frames) and "Ullevål" not in str(ola.frames)
+    assert activity not in str(await ola.ask(users=["kari"])) and activity not in str(company.route("kari"))
     assert (await kari.until(lambda: kari.me.get("activity")) == activity)
+
+
+@pytest.mark.parametrize("activity", ["sick", "vacation"])
+async def test_but_for_whoever_says_so(company, activity):
+    kari, ola, boss = await company.app("kari"), await company.app("ola"), await company.app("nina", role="switchboard")
+    await kari.set("away", activity=activity, note="til mandag", open=True)
+    await ola.sees("kari", availability="away", activity=activity, note="til mandag")
+    await kari.until(lambda: kari.me.get("open") is True, "me says so")
+    error = await boss.refused("set", status="away", activity=activity, open=True, user="kari")
+    assert (error["code"], error["field"]) == ("forbidden", "open")
+    await kari.set("away", activity=activity, note="til mandag")
+    await ola.sees("kari", availability="away", activity=None, note=None)
 
 
 async def test_a_passed_until_is_seen_by_the_clock_without_a_write(company):

@@ -278,7 +278,7 @@ def test_a_company_comes_into_being_and_is_renamed(company):
     shown = office.done("GET")
     assert shown.pop("version") > 0
     assert shown == dict(company=office.id, name="Fjord AS", country="NO", users=1, queues=1, schedules=0,
-                         call_history_days=90)
+                         call_history_days=90, activity_days=365)
     office.done("PUT", "", dict(name="Fjell AS"))
     assert office.done("GET")["name"] == "Fjell AS" and office.user("kari")["name"] == "Kari"
 

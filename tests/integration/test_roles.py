@@ -10,13 +10,13 @@ from ledig_client import App, Refused, Router
 from permissions import PEOPLE, ROLES, rows
 from test_login import app as connect, log_in, set_first
 
-NOBODY = dict(user="nobody", queue="no-queue", schedule="no-schedule", call="no-call", router="pbx", login="0" * 16)
+NOBODY = dict(purpose="analytics", user="nobody", queue="no-queue", schedule="no-schedule", call="no-call", router="pbx", login="0" * 16)
 BODIES = {"import": "user,name\n"}  # others: {}, which is refused later, if at all
 
 APP_FIELDS = dict(
     set=dict(status="busy"), device=dict(state="active"), follow=dict(users="all"), queue=dict(queue="support", member=False),
     ask=dict(users=["kari"]), find=dict(text="kari"), consent=dict(purpose="presence", granted=True, text="v1"), calls={},
-    usage={}, token=None,
+    usage={}, activity={}, token=None,
 )
 ROUTER_FIELDS = dict(
     route=dict(numbers=["+4799999999"]), claim=dict(queue="support", call="c1"), release=dict(call="c1"),
@@ -60,7 +60,10 @@ def test_http_of_companies(staff):
 
 def test_http_of_persons(staff):
     log_ins = {role: set_first(staff, f"a-{role}").json["token"] for role in PEOPLE}
-    for row in sorted(rows("OF_PERSON"), key=lambda row: row.name == "logout"):  # the last: it ends the token
+    for row in sorted(rows("OF_PERSON"), key=lambda row: ["logout", "me_erase"].index(row.name) + 1
+                      if row.name in ("logout", "me_erase") else 0):  # the last: they end the token
+        if row.name == "me_erase":
+            log_ins = {role: set_first(staff, f"a-{role}").json["token"] for role in PEOPLE}
         for role in ROLES:
             token = log_ins.get(role) or staff.token("somebody", role)
             answer = on_apps_port(staff, row, None if row.reach[role] == "ANYBODY" else token)

@@ -332,6 +332,17 @@ static void health_is_shown_as_plain_away_with_the_return_time(void **state) {
     }
 }
 
+static void health_is_shown_to_colleagues_where_the_person_says_so(void **state) {
+    struct facts facts = {0};
+    set_manual(&facts, "away", "vacation", NOW + MINUTE);
+    facts.state.note = "hos mor";
+    assert_null(derive_at(&facts, *state, NOW).note);
+    facts.state.open = true;
+    struct view view = derive_at(&facts, *state, NOW);
+    assert_string_equal(view.activity, "vacation");
+    assert_string_equal(view.note, "hos mor");
+}
+
 static void without_consent_nothing_else_is_shown(void **state) {
     struct facts facts = {0};
     active_call(&facts);
@@ -627,6 +638,7 @@ int main(void) {
         CASE(available_by_hand_needs_an_end),
         CASE(an_unknown_status_is_as_none),
         CASE(health_is_shown_as_plain_away_with_the_return_time),
+        CASE(health_is_shown_to_colleagues_where_the_person_says_so),
         CASE(without_consent_nothing_else_is_shown),
         CASE(free_since_whatever_ended_last),
         CASE(without_hours_always_at_work),

@@ -100,6 +100,8 @@ static void every_kind_can_be_stored(void **state) {
         {.kind = RECORD_QUEUE, .queue = {.id = "x"}},
         {.kind = RECORD_CALL, .call = {.id = "x"}},
         {.kind = RECORD_PAST_CALL, .past_call = {.call = "x", .result = "missed"}},
+        {.kind = RECORD_SECURITY, .security = {.what = "x", .at = 1}},
+        {.kind = RECORD_ACTIVITY, .activity = {.what = "x", .at = 1}},
     };
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         encode(bench, &records[i]);

@@ -128,7 +128,7 @@ static int request(struct console *console, struct call *call, char **words, siz
     if (strcmp(words[0], "device") == 0 && count > 1) return ledig_device(client, words[1], done, call);
     if (strcmp(words[0], "renew") == 0 && count > 1) return ledig_renew(client, words[1], done, call);
     if (strcmp(words[0], "consent") == 0 && count > 2)
-        return ledig_consent(client, words[1], strcmp(words[2], "yes") == 0, "1", done, call);
+        return ledig_consent(client, words[1], strcmp(words[2], "yes") == 0, "1", NULL, done, call);
     if (strcmp(words[0], "ask") == 0)
         return ledig_ask(client, &(struct ledig_question){.users = rest, .user_count = count - 1}, row, done, call);
     if (strcmp(words[0], "follow") == 0)
