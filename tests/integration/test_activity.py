@@ -38,7 +38,8 @@ async def test_log_ins_devices_and_passwords_are_told(company):
     assert (await told(again))[:2] == [("login", None), ("logout_all", None)]
 
 
-async def test_log_ins_refused_in_a_row_are_told_but_not_each(company):
+async def test_log_ins_refused_in_a_row_are_told_but_not_each(start_broker, make_company):
+    company = make_company(broker=start_broker(limit_user_logins="off"))
     first = set_first(company, "kari").json
     for _ in range(11):
         assert log_in(company, "kari", "wrong password").status == 401

@@ -196,7 +196,7 @@ async def test_one_whose_network_is_gone_was_dropped_for_a_stall(start_broker, m
 @pytest.mark.slow(120)
 async def test_under_load_changes_gather_for_flush_ms(start_broker, make_company):
     """Those who set something are here, too, and their own facts wait for nothing. Seen by how long flushes took."""
-    broker = start_broker(flush_ms=1000, workers=1)
+    broker = start_broker(flush_ms=1000, workers=1, limit_user_messages="off")
     users = [f"u{i}" for i in range(12)]
     company = make_company(broker=broker, users=users)
     apps = [await company.app(user) for user in users]
