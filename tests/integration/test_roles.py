@@ -42,6 +42,20 @@ def on_routers_port(company, row, token):
                                body=None if row.method in ("GET", "DELETE") else body, content_type=kind)
 
 
+def test_the_table_gives_nobody_more_than_is_meant():
+    """Said once more by hand, since the broker and the other tests read the same table."""
+    for row in rows("OF_APP"):
+        assert {row.reach[role] for role in ("router", "operator")} == {"NO"}, str(row)
+    for row in rows("OF_ROUTER"):
+        assert {row.reach[role] for role in PEOPLE} == {"NO"}, str(row)
+    for row in rows("OF_COMPANY"):
+        assert {row.reach[role] for role in ("member", "switchboard", "lead")} == {"NO"}, str(row)
+    may = {row.name for row in rows("OF_COMPANY") if row.reach["router"] != "NO"}
+    assert may == {"route_one", "route_list", "call_report", "claim_take", "claim_release", "router_keep", "queue_tell"}
+    for row in rows("OF_PERSON"):
+        assert set(row.reach.values()) == {"ANYBODY"} or {row.reach["router"], row.reach["operator"]} == {"NO"}, str(row)
+
+
 def test_http_of_companies(staff):
     log_ins = {role: set_first(staff, f"a-{role}").json["token"] for role in PEOPLE}
     for row in rows("OF_COMPANY"):
