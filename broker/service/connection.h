@@ -36,8 +36,8 @@ void connection_pause(struct connection *connection, bool paused);
 /* A WebSocket ping, when the connection can next be written to. */
 void connection_ping(struct connection *connection);
 
-/* Closes with a code and a short reason, after what was sent. session_closed follows from the loop. Nothing may be sent
- * any more. Calling it twice keeps the first code. */
+/* Closes with a code and a short reason (NULL: none), after what was sent. session_closed follows from the loop.
+ * Nothing may be sent any more. Calling it twice keeps the first code. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 #endif

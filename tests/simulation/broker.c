@@ -1,5 +1,6 @@
 #include "tests/simulation/broker.h"
 
+#include "broker/service/people_api.h"
 #include "broker/service/router_api.h"
 
 #include <stdlib.h>
@@ -42,8 +43,10 @@ struct ask {
 
 static void on_start(void *arg) {
     struct worker *worker = arg;
-    struct service_options options = {
-        .redis_url = "redis://127.0.0.1:6379", .number_sweep_ms = UINT32_MAX, .history_sweep_ms = UINT32_MAX};
+    struct service_options options = {.redis_url = "redis://127.0.0.1:6379",
+                                      .number_sweep_ms = UINT32_MAX,
+                                      .history_sweep_ms = UINT32_MAX,
+                                      .serves_apps = worker->broker->serves_apps};
     if (service_open((uv_loop_t *)&worker->loop, &options, worker->broker->key, &worker->service) != 0) abort();
 }
 
@@ -106,6 +109,14 @@ bool broker_is_up(const struct broker *broker) {
     return broker->worker != NULL;
 }
 
+void broker_deliver(struct broker *broker, void (*take)(void *arg), void *arg) {
+    virtual_loop_deliver(&broker->worker->loop, take, arg);
+}
+
+struct service *broker_service(const struct broker *broker) {
+    return broker->worker->service;
+}
+
 int64_t broker_now_ms(const struct broker *broker) {
     return service_now_ms(broker->worker->service);
 }
@@ -160,7 +171,10 @@ static void hand_over(void *arg) {
         exchange->ask = NULL;
         ask->exchange = NULL;
     }
-    router_api_handle(worker->service, exchange, &request);
+    if (ask->broker->serves_apps)
+        people_api_handle(worker->service, exchange, &request);
+    else
+        router_api_handle(worker->service, exchange, &request);
     if (!ask->done) ask_free(ask);
 }
 

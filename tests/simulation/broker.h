@@ -1,5 +1,5 @@
 /* One worker of the broker: the real service and store on a virtual loop, with a clock of its own, that can die at any
- * moment and be started again. Requests come to it as from its router port. Owned by the run. */
+ * moment and be started again. Requests come to it as from its port. Owned by the run. */
 #ifndef LEDIG_SIMULATION_BROKER_H
 #define LEDIG_SIMULATION_BROKER_H
 
@@ -13,6 +13,7 @@ struct broker {
     struct trace *trace;
     const struct token_key *key;
     int number;
+    bool serves_apps;      /* requests then come to it as from the apps' port */
     struct worker *worker; /* the process; NULL while there is none */
 };
 
@@ -25,6 +26,10 @@ void broker_start(struct broker *broker); /* with a clock that is up to ten seco
 void broker_crash(struct broker *broker);
 void broker_pause(struct broker *broker, int64_t for_us); /* it gets no processor for so long */
 bool broker_is_up(const struct broker *broker);
+
+/* Calls `take` on its loop, as what comes from outside. Only while it is up. */
+void broker_deliver(struct broker *broker, void (*take)(void *arg), void *arg);
+struct service *broker_service(const struct broker *broker); /* only while it is up, for what is delivered */
 
 /* The time of record as this worker takes it; only while it is up. */
 int64_t broker_now_ms(const struct broker *broker);

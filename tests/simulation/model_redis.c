@@ -34,6 +34,7 @@ static void named_free(struct model_named *names) {
 }
 
 void model_redis_close(struct model_redis *redis) {
+    model_logs_close(redis);
     struct model_company *company, *next_company;
     HASH_ITER(hh, redis->companies, company, next_company) {
         while (company->changed)
@@ -261,6 +262,7 @@ redisReply *model_redis_run(struct model_redis *redis, size_t count, const char 
         const char *text = model_named_get(redis->numbers, words[1]);
         return text ? model_reply_text(text) : model_reply_nil();
     }
+    if (strcmp(words[0], "ZCOUNT") == 0) return model_log_count(redis, words[1], strtoll(words[2], NULL, 10));
     if (strcmp(words[0], "SCAN") == 0) return scan_nothing();
     if (strcmp(words[0], "SCRIPT") == 0 || strcmp(words[0], "PING") == 0 || strcmp(words[0], "UNSUBSCRIBE") == 0)
         return model_reply_text("OK");

@@ -33,6 +33,7 @@ struct model_lease {
 };
 
 struct model_named; /* a text under a name */
+struct model_log;   /* what commits have kept under a key */
 
 /* What was stored under one version. */
 struct model_commit {
@@ -51,6 +52,7 @@ struct model_redis {
     struct model_company *companies;
     struct model_lease *leases;
     struct model_named *lease_of, *numbers;
+    struct model_log *logs;
     int64_t seen_since_ms, seen_at_ms;
     char seen_lineage[LINEAGE_CHARS_MAX + 1];
 
@@ -90,7 +92,7 @@ redisReply *model_reply_list(size_t count); /* filled by the caller: `element` *
 void model_reply_add(redisReply *list, redisReply *one);
 void model_reply_free(redisReply *reply);
 
-/* ---- Between the two files of the model ---- */
+/* ---- Between the files of the model ---- */
 
 struct model_arguments {
     const char *const *words;
@@ -107,6 +109,14 @@ struct model_record *model_record_find(const struct model_company *company, cons
 void model_record_take_out(struct model_company *company, struct model_record *record);
 const char *model_named_get(const struct model_named *names, const char *name);
 void model_named_set(struct model_named **names, const char *name, const char *text); /* NULL takes it out */
+void model_log_keep(struct model_redis *redis, const char *order, const char *id, int64_t at_ms, const void *bytes,
+                    size_t length);
+void model_log_drop(struct model_redis *redis, const char *order);
+redisReply *model_log_page(const struct model_redis *redis, const char *order, int64_t from_ms, int64_t before_ms,
+                           size_t limit);
+redisReply *model_log_trim(struct model_redis *redis, const char *order, int64_t before_ms, size_t most);
+redisReply *model_log_count(const struct model_redis *redis, const char *order, int64_t from_ms);
+void model_logs_close(struct model_redis *redis);
 bool model_named_expire(struct model_named **names, bool (*is_over)(void *arg, const char *text), void *arg);
 
 #endif

@@ -106,8 +106,19 @@ static void read_write(const struct model_arguments *arguments, size_t at, struc
                                 .length = arguments->lengths[at + 4]};
 }
 
-/* Kept entries are not kept: nothing that is judged hangs on them. */
-static redisReply *commit(struct model_redis *redis, struct model_company *company,
+static void keep_entries(struct model_redis *redis, const struct model_arguments *arguments, size_t at, size_t count,
+                         const char *const *log_keys) {
+    for (size_t i = 0; i < count; i++, at += 4) {
+        const char *order = log_keys[2 * number_at(arguments, at)], *id = arguments->words[at + 1];
+        if (*id)
+            model_log_keep(redis, order, id, number_at(arguments, at + 2), arguments->words[at + 3],
+                           arguments->lengths[at + 3]);
+        else
+            model_log_drop(redis, order);
+    }
+}
+
+static redisReply *commit(struct model_redis *redis, struct model_company *company, const char *const *log_keys,
                           const struct model_arguments *arguments) {
     struct one_write writes[STORE_COMMIT_ENTITIES_MAX];
     int64_t now_ms = model_redis_now_ms(redis);
@@ -127,6 +138,7 @@ static redisReply *commit(struct model_redis *redis, struct model_company *compa
         early |= now_ms < writes[i].not_before_ms;
     }
     if (early) return answer_of("early", model_reply_number(now_ms), NULL);
+    keep_entries(redis, arguments, 6 + 5 * count, kept, log_keys);
     if (changes > 0) store_all(redis, company, writes, count, changes);
     return answer_of("ok", model_reply_number((int64_t)company->version), model_reply_text(company->epoch));
 }
@@ -257,7 +269,7 @@ redisReply *model_script_run(struct model_redis *redis, enum script script, size
     case SCRIPT_NUMBER:
         return number(redis, key, &rest);
     case SCRIPT_COMMIT:
-        return commit(redis, model_company_of_key(redis, key), &rest);
+        return commit(redis, model_company_of_key(redis, key), arguments->words + 3, &rest);
     case SCRIPT_ADOPT:
         return adopt(redis, model_company_of_key(redis, key), &rest);
     case SCRIPT_PRUNE:
@@ -267,7 +279,9 @@ redisReply *model_script_run(struct model_redis *redis, enum script script, size
     case SCRIPT_SOME:
         return some(model_company_of_key(redis, key), &rest);
     case SCRIPT_LOG_PAGE:
+        return model_log_page(redis, key, number_at(&rest, 0), number_at(&rest, 1), (size_t)number_at(&rest, 2));
     case SCRIPT_LOG_TRIM:
+        return model_log_trim(redis, key, number_at(&rest, 0), (size_t)number_at(&rest, 1));
     case SCRIPT_COUNT:
         break;
     }

@@ -153,10 +153,13 @@ int uv_random(uv_loop_t *loop, uv_random_t *request, void *bytes, size_t length,
     return 0;
 }
 
-/* The wall clock of the machine on which the loop runs: --wrap=clock_gettime leads here. */
+/* The wall clock of the machine on which the loop runs: --wrap=clock_gettime leads here. Outside of all loops it is the
+ * real one, for libFuzzer. */
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time) {
-    if (!current || clock != CLOCK_REALTIME) abort();
+    if (!current) return __real_clock_gettime(clock, time);
+    if (clock != CLOCK_REALTIME) abort();
     int64_t wall_us = current->timeline->now_us + current->wall_us;
     *time = (struct timespec){.tv_sec = wall_us / 1000000, .tv_nsec = wall_us % 1000000 * 1000};
     return 0;

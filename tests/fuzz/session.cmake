@@ -1,0 +1,1 @@
+set(session_libraries virtual_broker)
