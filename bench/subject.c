@@ -112,6 +112,11 @@ void subject_identity(const struct subject *subject, char cert[static SUBJECT_PA
     snprintf(key, SUBJECT_PATH_CHARS, "%s/bench-key.pem", subject->data);
 }
 
+/* A few people of a bench send what a whole company does. */
+static const char *const unlimited[] = {"--limit-user-messages=off", "--limit-user-bytes=off",
+                                        "--limit-company-messages=off", "--limit-company-bytes=off"};
+#define UNLIMITED (sizeof unlimited / sizeof *unlimited)
+
 static _Noreturn void become_broker(const struct subject *subject, const char *program,
                                     const struct subject_options *options, int output) {
     char log[PATH_MAX + 16], workers[16], cert[SUBJECT_PATH_CHARS], key[SUBJECT_PATH_CHARS];
@@ -123,13 +128,15 @@ static _Noreturn void become_broker(const struct subject *subject, const char *p
     signal(SIGPIPE, SIG_DFL);
     if (dup2(output, STDOUT_FILENO) < 0 || errors < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(127);
     setpgid(0, 0); /* Ctrl-C is for the bench, which then stops the broker in order */
-    const char *arguments[15 + SUBJECT_FLAGS_MAX + 1] = {
+    const char *arguments[15 + UNLIMITED + SUBJECT_FLAGS_MAX + 1] = {
         "ledigd",      "--data",       subject->data, "--listen",  "127.0.0.1:0", "--router-listen",
         "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--workers", workers};
     size_t count = 11;
     const char *const secured[] = {"--tls-cert", cert, "--tls-key", key};
     for (size_t i = 0; options->tls && i < 4; i++)
         arguments[count++] = secured[i];
+    for (size_t i = 0; i < UNLIMITED; i++)
+        arguments[count++] = unlimited[i];
     for (size_t i = 0; options->flags && options->flags[i] && i < SUBJECT_FLAGS_MAX; i++)
         arguments[count++] = options->flags[i];
     execv(program, (char *const *)(uintptr_t)arguments);

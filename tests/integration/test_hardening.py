@@ -332,7 +332,8 @@ def test_no_flag_takes_a_secret(start_broker):
         for flag in re.findall(r"--[a-z-]+", told):
             if re.search(r"pass|secret|token|key", flag):
                 assert flag.endswith("-file") or flag in (
-                    "--tls-key", "--router-tls-key", "--keys", "--keys-command"), flag  # files, or where to ask
+                    "--tls-key", "--router-tls-key", "--keys", "--keys-command",  # files, or where to ask
+                    "--keys-days", "--keys-look-ms"), flag  # times
 
 
 def test_nothing_that_a_peer_says_makes_a_line_of_the_log(start_broker, company):

@@ -61,7 +61,7 @@ async def connect_to(broker, pid=None, other_than=None):
 async def test_a_resume_that_meets_a_busy_load_is_answered(start_broker, make_company):
     """An app that resumes from a place of another epoch waits twice: for the load, and for what is newer. Commits that
     are told of during the load must not make the second wait be forgotten."""
-    broker = start_broker(workers=2, idle_ms=100, grace_ms=100, log_level="warning")
+    broker = start_broker(workers=2, idle_ms=100, grace_ms=100, log_level="warning", limit_user_messages="off")
     rows = [person(f"p{i}") for i in range(1500)]
     company = make_company(broker=broker, rows=rows, consent=("p0", "p1"))
     setter = await company.app("p0", follow=["p0"], device="setter")
