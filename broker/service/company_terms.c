@@ -36,7 +36,8 @@ static bool read_days(const struct edit *edit, struct json_reader *reader, struc
     if (!json_is_integer(days) || json_integer_value(days) < 1 ||
         json_integer_value(days) > RETENTION_DAYS_MAX_activity)
         return json_reader_fail(reader, "activity_days", "must be a number from 1 to 1100");
-    terms->activity_days = json_integer_value(days);
+    terms->activity_days = json_integer_value(days); /* a GET gives the default, too */
+    if (terms->activity_days == RETENTION_DAYS_activity) terms->activity_days = 0;
     return true;
 }
 
